@@ -1,0 +1,1 @@
+//! Placeholder of this room; filled before the first release.

@@ -1,0 +1,2 @@
+//! smsgate
+fn main() {}

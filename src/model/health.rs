@@ -1,0 +1,77 @@
+//! Health: a level and the reasons for it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How bad it is. The order is the order of badness.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum HealthLevel {
+    /// Nothing to do.
+    #[default]
+    Ok,
+    /// Works, but somebody should look.
+    Warning,
+    /// Does not work.
+    Critical,
+}
+
+impl HealthLevel {
+    /// The word used on the wire: `OK`, `WARNING` or `CRITICAL`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
+impl fmt::Display for HealthLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A level with its reasons, worst level wins when merged.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Health {
+    /// The worst level of all findings.
+    pub level: HealthLevel,
+    /// One sentence per finding, in the order found. Empty when all is well.
+    pub reasons: Vec<String>,
+}
+
+impl Health {
+    /// A healthy state.
+    #[must_use]
+    pub fn ok() -> Self {
+        Self::default()
+    }
+
+    /// A state with one finding.
+    #[must_use]
+    pub fn of(level: HealthLevel, reason: impl Into<String>) -> Self {
+        Self { level, reasons: vec![reason.into()] }
+    }
+
+    /// Adds a finding.
+    pub fn add(&mut self, level: HealthLevel, reason: impl Into<String>) {
+        self.level = self.level.max(level);
+        self.reasons.push(reason.into());
+    }
+
+    /// Adds all findings of `other`.
+    pub fn merge(&mut self, other: Self) {
+        self.level = self.level.max(other.level);
+        self.reasons.extend(other.reasons);
+    }
+
+    /// The reasons as clients get them: joined by `; `, empty when fine.
+    #[must_use]
+    pub fn message(&self) -> String {
+        self.reasons.join("; ")
+    }
+}

@@ -1,0 +1,19 @@
+//! The nouns every room shares: identifiers, numbers, message states, health.
+//!
+//! Pure data. Nothing here reads a clock, a file or a socket.
+
+mod error_class;
+mod health;
+mod message;
+mod msisdn;
+mod runtime;
+mod slot;
+mod text;
+
+pub use error_class::{Classified, ErrorClass};
+pub use health::{Health, HealthLevel};
+pub use message::{InboundMessage, MessageId, OutgoingMessage, OutgoingState, ResendPolicy};
+pub use msisdn::{Imei, Msisdn, MsisdnError, Prefix, Recipient};
+pub use runtime::RunTime;
+pub use slot::{ModemSnapshot, SlotId};
+pub use text::printable;

@@ -1,0 +1,5 @@
+//! One modem: the actor that owns its port, and the pure rooms that tell it what to say.
+
+mod request;
+
+pub use request::{Request, SubmitError, UssdError};
