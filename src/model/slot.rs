@@ -98,6 +98,16 @@ impl ModemSnapshot {
         }
     }
 
+    /// What stands for the SIM where rows are keyed by it: its ICCID, else its IMSI, else the slot's name.
+    #[must_use]
+    pub fn sim_identity(&self) -> String {
+        [self.iccid.as_str(), self.imsi.as_str(), self.slot.as_str()]
+            .into_iter()
+            .find(|identity| !identity.is_empty())
+            .unwrap_or_default()
+            .to_owned()
+    }
+
     /// Received signal strength in dBm as `get_stats` gives it: 0, 1 and unknown are -113, 31 is -51.
     #[must_use]
     pub fn signal_dbm(&self) -> i32 {

@@ -252,6 +252,12 @@ pub struct OutboxJob {
     pub pinned: Option<SlotId>,
     /// Concatenation reference of a multi-part message, once routed.
     pub reference: Option<u16>,
+    /// The reference to take at the first routing: one more than that of the last message to the same recipient, modulo
+    /// 65,536, so that no two messages a phone may still be joining share one. Worked out by the store when the job is
+    /// handed out.
+    pub next_reference: u16,
+    /// What is left of the message's lifetime (from running time); becomes TP-VP.
+    pub lifetime: Duration,
 }
 
 /// How far one part has come.

@@ -1,0 +1,117 @@
+//! The health of one modem, judged from what was last seen of it. Pure: it looks at values, never at a modem.
+
+use crate::{
+    at::{MemoryUse, RegistrationState},
+    model::{Health, HealthLevel},
+};
+
+/// What was seen of an initialised modem.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Observation {
+    /// CSQ 0..=31, 99 = unknown.
+    pub signal: u8,
+    /// Registration.
+    pub registration: RegistrationState,
+    /// Subscription identity, empty if unreadable.
+    pub imsi: String,
+    /// Service centre, empty if none is set.
+    pub smsc: String,
+    /// The memories after the last sweep.
+    pub storage: Vec<MemoryUse>,
+    /// The store could not take something the SIM holds.
+    pub intake_blocked: bool,
+}
+
+/// Judges an observation: each finding names its check.
+#[must_use]
+pub fn judge(seen: &Observation) -> Health {
+    let mut health = Health::ok();
+    if seen.imsi.is_empty() {
+        health.add(HealthLevel::Critical, "SIM: no IMSI could be read");
+    }
+    if seen.smsc.is_empty() {
+        health.add(HealthLevel::Critical, "SMSC: no service centre number is set on the SIM");
+    }
+    match seen.signal {
+        0 | 1 => health.add(HealthLevel::Critical, format!("Signal: none (CSQ {})", seen.signal)),
+        2..=5 => health.add(HealthLevel::Warning, format!("Signal: weak (CSQ {})", seen.signal)),
+        6..=31 => {}
+        _ => health.add(HealthLevel::Warning, "Signal: unknown"),
+    }
+    match seen.registration {
+        RegistrationState::Home => {}
+        RegistrationState::Roaming => health.add(HealthLevel::Warning, "Network: roaming"),
+        RegistrationState::Searching => health.add(HealthLevel::Critical, "Network: not registered, searching"),
+        RegistrationState::Denied => health.add(HealthLevel::Critical, "Network: registration denied"),
+        RegistrationState::Off | RegistrationState::Unknown => {
+            health.add(HealthLevel::Critical, "Network: not registered");
+        }
+    }
+    for storage in &seen.storage {
+        if let Some(level) = fullness(storage) {
+            let MemoryUse { name, used, total } = storage;
+            health.add(level, format!("Storage: {used} of {total} places in {name} are taken"));
+        }
+    }
+    if seen.intake_blocked {
+        health.add(HealthLevel::Critical, "Store: received SMS cannot be saved and stay on the SIM");
+    }
+    health
+}
+
+fn fullness(storage: &MemoryUse) -> Option<HealthLevel> {
+    let percent = u32::from(storage.used) * 100 / u32::from(storage.total.max(1));
+    match percent {
+        81.. => Some(HealthLevel::Critical),
+        51..=80 => Some(HealthLevel::Warning),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn well() -> Observation {
+        Observation {
+            signal: 20,
+            registration: RegistrationState::Home,
+            imsi: "262011234567890".into(),
+            smsc: "+491710760000".into(),
+            storage: vec![MemoryUse { name: "SM".into(), used: 10, total: 20 }],
+            intake_blocked: false,
+        }
+    }
+
+    #[test]
+    fn each_check_names_itself() {
+        let cases: [(&str, fn(&mut Observation), HealthLevel, &str); 12] = [
+            ("all well", |_| {}, HealthLevel::Ok, ""),
+            ("no signal", |o| o.signal = 1, HealthLevel::Critical, "Signal"),
+            ("weak signal", |o| o.signal = 5, HealthLevel::Warning, "Signal"),
+            ("fair signal", |o| o.signal = 6, HealthLevel::Ok, ""),
+            ("unknown signal", |o| o.signal = 99, HealthLevel::Warning, "Signal"),
+            ("no IMSI", |o| o.imsi.clear(), HealthLevel::Critical, "SIM"),
+            ("no SMSC", |o| o.smsc.clear(), HealthLevel::Critical, "SMSC"),
+            ("roaming", |o| o.registration = RegistrationState::Roaming, HealthLevel::Warning, "Network"),
+            ("denied", |o| o.registration = RegistrationState::Denied, HealthLevel::Critical, "Network"),
+            ("over half full", |o| o.storage[0].used = 11, HealthLevel::Warning, "Storage"),
+            ("nearly full", |o| o.storage[0].used = 17, HealthLevel::Critical, "Storage"),
+            ("store blocked", |o| o.intake_blocked = true, HealthLevel::Critical, "Store"),
+        ];
+        for (name, change, level, word) in cases {
+            let mut seen = well();
+            change(&mut seen);
+            let health = judge(&seen);
+            assert_eq!(health.level, level, "{name}");
+            assert!(health.message().starts_with(word), "{name}: {}", health.message());
+        }
+    }
+
+    #[test]
+    fn a_memory_without_places_is_not_full() {
+        let mut seen = well();
+        seen.storage = vec![MemoryUse { name: "ME".into(), used: 0, total: 0 }];
+        assert_eq!(judge(&seen).level, HealthLevel::Ok);
+    }
+}

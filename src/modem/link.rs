@@ -1,0 +1,163 @@
+//! The AT dialogue over a real stream: drives [`Channel`] with bytes and time.
+
+use std::{collections::VecDeque, io, time::Instant};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{sleep_until, timeout},
+};
+use tracing::{debug, trace};
+
+use super::port::Stream;
+use crate::at::{Busy, Channel, Command, CommandError, CommandId, Event, Response, Urc};
+
+/// Notices kept while nobody asks for them; older ones go, since what they announce is found by the next sweep.
+const URC_BACKLOG: usize = 512;
+/// Octets read at a time.
+const READ_SIZE: usize = 2048;
+/// How long a port may refuse to take what is written: a serial driver with a hung device blocks for ever.
+const WRITE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Why an exchange gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkError {
+    /// The modem answered with an error, or not in time.
+    #[error(transparent)]
+    Command(CommandError),
+    /// The port is gone, or the modem no longer follows the dialogue. What was under way when it happened is in the
+    /// error: the outcome of a submission may be open.
+    #[error("{cause}")]
+    Lost {
+        /// What happened.
+        cause: String,
+        /// A PDU had been handed over.
+        after_payload: bool,
+    },
+}
+
+/// One open port with its dialogue.
+pub(super) struct Link {
+    stream: Box<dyn Stream>,
+    channel: Channel,
+    urcs: VecDeque<Urc>,
+    unresponsive: bool,
+}
+
+impl Link {
+    pub(super) fn new(stream: Box<dyn Stream>) -> Self {
+        Self { stream, channel: Channel::new(), urcs: VecDeque::new(), unresponsive: false }
+    }
+
+    /// Runs one command. Notices that come meanwhile are kept for [`next_urc`](Self::next_urc).
+    ///
+    /// Not cancel-safe: an exchange that is dropped half-way leaves its answer to the next one, so callers finish it.
+    pub(super) async fn execute(&mut self, command: Command) -> Result<Response, LinkError> {
+        let name = command.name().to_owned();
+        let id = loop {
+            match self.channel.submit(Instant::now(), command.clone()) {
+                Ok(id) => break id,
+                Err(Busy::Resynchronising) => {
+                    self.advance().await.map_err(before_payload)?;
+                    self.drain_events(None);
+                }
+                Err(busy @ (Busy::InFlight | Busy::Unresponsive)) => return Err(before_payload(busy.to_string())),
+            }
+        };
+        let result = self.await_completion(id).await;
+        match &result {
+            Ok(_) => trace!(command = %name, "done"),
+            Err(error) => debug!(command = %name, %error, "failed"),
+        }
+        result
+    }
+
+    /// The next notice, waiting for it. Cancel-safe.
+    pub(super) async fn next_urc(&mut self) -> Result<Urc, LinkError> {
+        loop {
+            if let Some(urc) = self.urcs.pop_front() {
+                return Ok(urc);
+            }
+            self.advance().await.map_err(before_payload)?;
+            self.drain_events(None);
+        }
+    }
+
+    /// A notice that is there already.
+    pub(super) fn buffered_urc(&mut self) -> Option<Urc> {
+        self.urcs.pop_front()
+    }
+
+    async fn await_completion(&mut self, id: CommandId) -> Result<Response, LinkError> {
+        loop {
+            if let Some(result) = self.drain_events(Some(id)) {
+                return result.map_err(LinkError::Command);
+            }
+            if let Err(cause) = self.advance().await {
+                // The channel knows whether the payload had gone out.
+                self.channel.close();
+                let after_payload = match self.drain_events(Some(id)) {
+                    Some(Ok(response)) => return Ok(response),
+                    Some(Err(error)) => error.after_payload(),
+                    None => false,
+                };
+                return Err(LinkError::Lost { cause, after_payload });
+            }
+        }
+    }
+
+    /// Writes what is due, then waits for bytes or for the channel's timer, whichever comes first.
+    async fn advance(&mut self) -> Result<(), String> {
+        while let Some(transmit) = self.channel.poll_transmit() {
+            match timeout(WRITE_TIMEOUT, self.stream.write_all(&transmit.bytes)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(format!("cannot write to the port: {error}")),
+                Err(_) => return Err("the port takes no more data".to_owned()),
+            }
+        }
+        if self.unresponsive {
+            return Err("the modem does not answer".to_owned());
+        }
+        let mut buffer = [0_u8; READ_SIZE];
+        let deadline = self.channel.poll_timeout();
+        let timer = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            read = self.stream.read(&mut buffer) => match read {
+                Ok(0) => return Err("the port was closed".to_owned()),
+                Ok(octets) => self.channel.handle_input(Instant::now(), buffer.get(..octets).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(format!("cannot read from the port: {error}")),
+            },
+            () = timer => self.channel.handle_timeout(Instant::now()),
+        }
+        Ok(())
+    }
+
+    /// Takes the channel's events; returns the result of command `id` if it has completed.
+    fn drain_events(&mut self, id: Option<CommandId>) -> Option<Result<Response, CommandError>> {
+        let mut completed = None;
+        while let Some(event) = self.channel.poll_event() {
+            match event {
+                Event::Completed { id: done, result } if Some(done) == id => completed = Some(result),
+                Event::Completed { .. } => {}
+                Event::Unsolicited(urc) => {
+                    if self.urcs.len() == URC_BACKLOG {
+                        self.urcs.pop_front();
+                    }
+                    self.urcs.push_back(urc);
+                }
+                Event::Unresponsive => self.unresponsive = true,
+                Event::OutOfSync | Event::Resynchronised | Event::Overflow => debug!(?event, "dialogue disturbed"),
+            }
+        }
+        completed
+    }
+}
+
+fn before_payload(cause: String) -> LinkError {
+    LinkError::Lost { cause, after_payload: false }
+}

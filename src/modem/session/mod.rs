@@ -1,0 +1,227 @@
+//! An initialised modem at work: notices, requests, polling.
+//!
+//! One thing at a time goes over the line. What came in is taken first, a request next, a poll last; a USSD dialogue
+//! waits for its text without holding up any of them.
+
+mod poll;
+mod requests;
+mod storage;
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::{
+    Request, UssdError,
+    bringup::Equipment,
+    health::Observation,
+    intake::Receiver,
+    link::{Link, LinkError},
+    task::Context,
+};
+use crate::at::{Command, CommandError, Memory, Response, Urc};
+
+/// How often the modem is asked for signal, registration and memories: what a lost `+CMTI` costs at most.
+const POLL_INTERVAL: Duration = Duration::from_secs(60);
+/// Announced indexes from which on one listing is cheaper than reading one by one.
+const LISTING_THRESHOLD: usize = 3;
+/// Commands in a row that may time out before the modem counts as hung.
+const MOST_TIMEOUTS: u32 = 3;
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum End {
+    /// The daemon stops.
+    #[error("stopped")]
+    Cancelled,
+    /// The modem started anew by itself.
+    #[error("the modem restarted ({0})")]
+    Restarted(String),
+    /// Port gone, or silence.
+    #[error("{0}")]
+    Lost(String),
+}
+
+/// A modem at work.
+pub(super) struct Session<'a> {
+    context: &'a Context,
+    link: Link,
+    equipment: Equipment,
+    receiver: Receiver,
+    seen: Observation,
+    selected: Option<Memory>,
+    work: Work,
+    ussd: Option<Dialogue>,
+    next_poll: Instant,
+    timeouts: u32,
+}
+
+/// What came in and waits to be taken.
+#[derive(Debug, Default)]
+struct Work {
+    announced: VecDeque<(Memory, u16)>,
+    handed_over: VecDeque<String>,
+    sweep: bool,
+}
+
+/// A USSD code that waits for the network's text.
+#[derive(Debug)]
+struct Dialogue {
+    reply: oneshot::Sender<Result<String, UssdError>>,
+    deadline: Instant,
+}
+
+impl<'a> Session<'a> {
+    /// Takes over a modem that bring-up has finished with. The memories are swept first of all.
+    pub(super) fn new(context: &'a Context, link: Link, equipment: Equipment) -> Self {
+        let seen = Observation {
+            signal: equipment.signal,
+            registration: equipment.registration,
+            imsi: equipment.imsi.clone(),
+            smsc: equipment.smsc.clone(),
+            storage: Vec::new(),
+            intake_blocked: false,
+        };
+        let slot = &context.slot;
+        let receiver = Receiver {
+            slot: slot.id.clone(),
+            number: slot.phone_number.as_ref().map(ToString::to_string).unwrap_or_default(),
+            network: equipment.operator.clone(),
+            sim: context.snapshot.borrow().sim_identity(),
+        };
+        Self {
+            context,
+            link,
+            equipment,
+            receiver,
+            seen,
+            selected: None,
+            work: Work { sweep: true, ..Work::default() },
+            ussd: None,
+            next_poll: Instant::now() + POLL_INTERVAL,
+            timeouts: 0,
+        }
+    }
+
+    /// Serves until the modem or the daemon ends.
+    pub(super) async fn serve(&mut self, requests: &mut mpsc::Receiver<Request>, cancel: &CancellationToken) -> End {
+        self.publish();
+        match self.run(requests, cancel).await {
+            Ok(end) | Err(end) => {
+                if let Some(dialogue) = self.ussd.take() {
+                    let _ = dialogue.reply.send(Err(UssdError::Failed(end.to_string())));
+                }
+                end
+            }
+        }
+    }
+
+    async fn run(&mut self, requests: &mut mpsc::Receiver<Request>, cancel: &CancellationToken) -> Result<End, End> {
+        loop {
+            while let Some(urc) = self.link.buffered_urc() {
+                self.note(urc)?;
+            }
+            if cancel.is_cancelled() {
+                return Ok(End::Cancelled);
+            }
+            if self.take_one().await? {
+                // A flood of incoming messages must not starve what wants to go out.
+                if let Ok(request) = requests.try_recv() {
+                    self.handle(request).await?;
+                }
+                continue;
+            }
+            let ussd_deadline = self.ussd.as_ref().map(|dialogue| dialogue.deadline);
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Ok(End::Cancelled),
+                urc = self.link.next_urc() => self.note(urc.map_err(lost)?)?,
+                request = requests.recv() => match request {
+                    Some(request) => self.handle(request).await?,
+                    None => return Ok(End::Cancelled),
+                },
+                () = until(ussd_deadline) => self.abandon_ussd().await?,
+                () = sleep_until(self.next_poll) => self.poll().await?,
+            }
+        }
+    }
+
+    /// Sorts a notice.
+    fn note(&mut self, urc: Urc) -> Result<(), End> {
+        match urc {
+            Urc::Cmti { memory, index } | Urc::Cdsi { memory, index } => match memory {
+                Some(memory) => self.work.announced.push_back((memory, index)),
+                None => self.work.sweep = true,
+            },
+            Urc::Cmt { pdu, .. } | Urc::Cds { pdu, .. } => self.work.handed_over.push_back(pdu),
+            Urc::Cusd(cusd) => self.answer_ussd(&cusd),
+            Urc::MemoryFull(line) => {
+                warn!(modem = %self.context.slot.id, %line, "the modem has no room for messages");
+                self.work.sweep = true;
+            }
+            Urc::Registration(state) => {
+                self.seen.registration = state;
+                self.publish();
+            }
+            Urc::Restarted(line) => return Err(End::Restarted(line)),
+            Urc::Pin(state) => debug!(modem = %self.context.slot.id, ?state, "SIM state"),
+            Urc::Ring | Urc::Ignored(_) | Urc::Unknown(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Takes one piece of what came in. `false` when nothing waits.
+    async fn take_one(&mut self) -> Result<bool, End> {
+        if let Some(pdu) = self.work.handed_over.pop_front() {
+            self.take_handed_over(&pdu).await?;
+        } else if self.work.sweep || self.work.announced.len() > LISTING_THRESHOLD {
+            self.work.sweep = false;
+            self.work.announced.clear();
+            self.sweep().await?;
+        } else if let Some((memory, index)) = self.work.announced.pop_front() {
+            self.fetch(memory, index).await?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Runs a command. The outer error ends the session, the inner one is the modem's answer.
+    async fn command(&mut self, command: Command) -> Result<Result<Response, CommandError>, End> {
+        match self.link.execute(command).await {
+            Ok(response) => {
+                self.timeouts = 0;
+                Ok(Ok(response))
+            }
+            Err(LinkError::Command(error)) => {
+                if matches!(error, CommandError::TimedOut { .. }) {
+                    self.timeouts += 1;
+                    if self.timeouts >= MOST_TIMEOUTS {
+                        return Err(End::Lost("the modem does not answer".to_owned()));
+                    }
+                } else {
+                    self.timeouts = 0;
+                }
+                Ok(Err(error))
+            }
+            Err(error @ LinkError::Lost { .. }) => Err(lost(error)),
+        }
+    }
+}
+
+fn lost(error: LinkError) -> End {
+    End::Lost(error.to_string())
+}
+
+/// Sleeps until `deadline`, for ever without one.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,129 @@
+//! What others ask for: submissions and USSD codes.
+
+use tokio::time::{Duration, Instant};
+use tracing::debug;
+
+use super::{
+    super::{Request, SubmitError, UssdError, link::LinkError},
+    Dialogue, End, Session, lost,
+};
+use crate::{
+    at::{Command, CommandError, Cusd, PduHex},
+    model::{Classified, ErrorClass},
+    ussd::{self, UssdCode, UssdRequest},
+};
+
+/// How long the network may take to answer a USSD code.
+const USSD_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Session<'_> {
+    pub(super) async fn handle(&mut self, request: Request) -> Result<(), End> {
+        match request {
+            Request::Submit { hex, tpdu_octets, more, reply } => {
+                let result = self.submit(&hex, tpdu_octets, more).await;
+                let (answer, end) = match result {
+                    Ok(answer) => (answer, Ok(())),
+                    Err((answer, end)) => (Err(answer), Err(end)),
+                };
+                let _ = reply.send(answer);
+                end
+            }
+            Request::Ussd { code, reply } => {
+                if self.ussd.is_some() {
+                    let _ = reply.send(Err(UssdError::Busy));
+                    return Ok(());
+                }
+                match self.start_ussd(&code).await? {
+                    Ok(()) => {
+                        self.ussd = Some(Dialogue { reply, deadline: Instant::now() + USSD_TIMEOUT });
+                        // The text may have come before the OK.
+                        Ok(())
+                    }
+                    Err(error) => {
+                        let _ = reply.send(Err(error));
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    /// Submits one TPDU. When the session ends over it, both the answer and the end are returned.
+    async fn submit(
+        &mut self,
+        hex: &str,
+        tpdu_octets: usize,
+        more: bool,
+    ) -> Result<Result<u8, SubmitError>, (SubmitError, End)> {
+        let Some(pdu) = PduHex::new(hex) else {
+            return Ok(Err(SubmitError::Permanent { cause: "the PDU is not valid hex".to_owned() }));
+        };
+        if more {
+            // Only a hint to keep the radio link open; modems without it are fine.
+            self.command(Command::more_messages()).await.map(drop).map_err(|end| {
+                (SubmitError::Transient { cause: end.to_string() }, end)
+            })?;
+        }
+        let command = Command::submit(pdu, tpdu_octets).within(self.equipment.profile.submit_deadline);
+        match self.link.execute(command).await {
+            Ok(response) => {
+                self.timeouts = 0;
+                Ok(response.message_reference().ok_or_else(|| SubmitError::OutcomeUnknown {
+                    cause: "the modem gave no message reference".to_owned(),
+                }))
+            }
+            Err(LinkError::Command(error)) => Ok(Err(submit_error(&error))),
+            Err(LinkError::Lost { cause, after_payload }) => {
+                let answer = if after_payload {
+                    SubmitError::OutcomeUnknown { cause: cause.clone() }
+                } else {
+                    SubmitError::Transient { cause: cause.clone() }
+                };
+                Err((answer, lost(LinkError::Lost { cause, after_payload })))
+            }
+        }
+    }
+
+    async fn start_ussd(&mut self, code: &str) -> Result<Result<(), UssdError>, End> {
+        let Some(code) = UssdCode::new(code) else {
+            return Ok(Err(UssdError::Failed("a USSD code is up to 182 of 0-9, *, # and +".to_owned())));
+        };
+        let request = UssdRequest::new(&code, self.equipment.profile.ussd, self.equipment.charset);
+        Ok(match self.command(Command::ussd(&request)).await? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(UssdError::Failed(error.to_string())),
+        })
+    }
+
+    /// The network's text goes to whoever asked; a session it left open is closed.
+    pub(super) fn answer_ussd(&mut self, cusd: &Cusd) {
+        let Some(dialogue) = self.ussd.take() else {
+            debug!(modem = %self.context.slot.id, "USSD text that nobody asked for");
+            return;
+        };
+        let answer = ussd::decode(cusd, self.equipment.charset);
+        self.work.cancel_ussd = answer.session_open;
+        let _ = dialogue.reply.send(answer.into_result().map_err(UssdError::Failed));
+    }
+
+    /// The network did not answer a code: ends the session, so that the next code can run.
+    pub(super) async fn abandon_ussd(&mut self) -> Result<(), End> {
+        if let Some(dialogue) = self.ussd.take() {
+            let _ = dialogue.reply.send(Err(UssdError::Failed("the network did not answer in time".to_owned())));
+        }
+        let _ = self.command(Command::cancel_ussd()).await?;
+        Ok(())
+    }
+}
+
+fn submit_error(error: &CommandError) -> SubmitError {
+    let cause = error.to_string();
+    if error.after_payload() {
+        return SubmitError::OutcomeUnknown { cause };
+    }
+    match error.class() {
+        ErrorClass::Permanent => SubmitError::Permanent { cause },
+        // Someone may mend a misconfigured SIM within the message's lifetime.
+        ErrorClass::Transient | ErrorClass::Misconfigured => SubmitError::Transient { cause },
+    }
+}
