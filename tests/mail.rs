@@ -135,6 +135,20 @@ async fn a_refused_login_or_sender_gives_no_mail_up() {
 }
 
 #[tokio::test]
+async fn a_reply_out_of_step_is_not_believed() {
+    for fault in ["AUTH reply 250 hello", "MAIL reply 235 welcome", "DATA reply 250 fine", "DOT reply 354 go on"] {
+        let server = Server::start(MailSecurity::StartTls, true);
+        server.fault(fault);
+        let client = Client::start(settings(&server));
+        client.spool.add(message(1, "00"));
+        client.until_health(|health| health.message().contains("unexpected reply")).await;
+        assert_eq!(client.spool.states(), ["waiting"], "{fault}");
+        server.fault("");
+        client.until_sent(1).await;
+    }
+}
+
+#[tokio::test]
 async fn a_mail_refused_for_days_is_given_up() {
     let server = Server::start(MailSecurity::Tls, true);
     server.fault("RCPT reply 451 greylisted");
@@ -168,7 +182,8 @@ async fn no_downgrade_and_no_unknown_certificate() {
 
     let tls = Server::start(MailSecurity::Tls, true);
     let mut untrusted = settings(&tls);
-    untrusted.mail.ca = Some(Server::start(MailSecurity::Tls, true).certificate());
+    let other = Server::start(MailSecurity::Tls, true);
+    untrusted.mail.ca = Some(other.certificate());
 
     let mut remote = settings(&plain);
     remote.mail.server = "mail.example.org".into();

@@ -12,6 +12,7 @@ use lettre::{
         client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters},
         commands::{Data, Mail, Rcpt, Rset},
         extension::{ClientId, Extension, MailParameter},
+        response::Response,
     },
 };
 use secrecy::ExposeSecret;
@@ -164,9 +165,9 @@ impl Session {
         }
         if !mail.user.is_empty() {
             let account = Credentials::new(mail.user.clone(), mail.password.expose_secret().to_owned());
-            within(Step::Auth, limits.command, connection.auth(DEFAULT_MECHANISMS, &account))
-                .await?
-                .map_err(failed(Step::Auth))?;
+            let login = connection.auth(DEFAULT_MECHANISMS, &account);
+            let reply = within(Step::Auth, limits.command, login).await?.map_err(failed(Step::Auth))?;
+            expect(Step::Auth, &reply)?;
         }
         Ok(Self { connection, limits, carried: 0 })
     }
@@ -226,7 +227,8 @@ impl Session {
         self.command(Step::Data, Data).await.map_err(|error| error.refusal(Step::Data))?;
         let text = self.connection.message(&letter.octets);
         let reply = within(Step::Text, self.limits.text, text).await?;
-        reply.map(drop).map_err(|error| StepError::Smtp(error).refusal(Step::Text))
+        let reply = reply.map_err(|error| StepError::Smtp(error).refusal(Step::Text))?;
+        Ok(expect(Step::Text, &reply)?)
     }
 
     fn parameters(&self, envelope: &Envelope) -> Vec<MailParameter> {
@@ -237,23 +239,22 @@ impl Session {
     }
 
     async fn command(&mut self, step: Step, command: impl std::fmt::Display) -> Result<(), StepError> {
-        match timeout(self.limits.command, self.connection.command(command)).await {
-            Ok(reply) => reply.map(drop).map_err(StepError::Smtp),
-            Err(_) => Err(StepError::Silent(SessionError::Silent { step, limit: self.limits.command })),
-        }
+        let reply = within(step, self.limits.command, self.connection.command(command)).await;
+        let reply = reply.map_err(StepError::Session)?.map_err(StepError::Smtp)?;
+        expect(step, &reply).map_err(StepError::Session)
     }
 }
 
 /// How one command failed, before it is known what that means.
 enum StepError {
-    Silent(SessionError),
+    Session(SessionError),
     Smtp(Error),
 }
 
 impl StepError {
     fn into_session(self, step: Step) -> SessionError {
         match self {
-            Self::Silent(error) => error,
+            Self::Session(error) => error,
             Self::Smtp(error) => failed(step)(error),
         }
     }
@@ -266,7 +267,7 @@ impl StepError {
             Self::Smtp(error) if !concerns_everybody(&error) && error.is_transient() => {
                 Refusal::Transient(failed(step)(error).to_string())
             }
-            other => Refusal::Session(other.into_session(step)),
+            other @ (Self::Session(_) | Self::Smtp(_)) => Refusal::Session(other.into_session(step)),
         }
     }
 
@@ -281,6 +282,23 @@ impl StepError {
 /// 421: the server closes (RFC 5321 3.8). 530, 534, 535, 538: it wants another login (RFC 4954 6).
 fn concerns_everybody(error: &Error) -> bool {
     error.status().is_some_and(|code| matches!(u16::from(code), 421 | 530 | 534 | 535 | 538))
+}
+
+/// Only the reply that belongs to the step is taken for success. Somebody who slips replies in before STARTTLS would
+/// otherwise have every later reply taken for the one before it, and a mail counted as taken that was not.
+fn expect(step: Step, reply: &Response) -> Result<(), SessionError> {
+    let belongs = match step {
+        Step::Auth => reply.has_code(235),
+        Step::Data => reply.has_code(354),
+        Step::Rcpt => reply.has_code(250) || reply.has_code(251),
+        Step::Connect | Step::StartTls | Step::Mail | Step::Text | Step::Reset => reply.has_code(250),
+    };
+    if belongs {
+        return Ok(());
+    }
+    let words: Vec<&str> = reply.message().collect();
+    let words = format!("unexpected reply {} {}", reply.code(), words.join(" "));
+    Err(SessionError::Failed { step, words: printable(&words) })
 }
 
 async fn within<T>(step: Step, limit: Duration, work: impl Future<Output = T>) -> Result<T, SessionError> {

@@ -83,10 +83,7 @@ impl Server {
     }
 
     pub fn certificate(&self) -> PathBuf {
-        let kept = self.folder.path().join("cert.pem");
-        let copy = std::env::temp_dir().join(format!("smsgate-other-{}-{}.pem", std::process::id(), self.port));
-        fs::copy(kept, &copy).unwrap();
-        copy
+        self.folder.path().join("cert.pem")
     }
 }
 
