@@ -227,3 +227,29 @@ async fn stopping_in_the_middle_leaves_the_mail_in_the_spool() {
     let spool = client.stop().await;
     assert_eq!(spool.states(), ["waiting"]);
 }
+
+#[tokio::test]
+async fn stopping_in_the_middle_finishes_the_mail_if_the_server_is_quick_enough() {
+    let server = Server::start(MailSecurity::Tls, true);
+    let client = Client::with(settings(&server), |pace| pace.linger = Duration::from_secs(60));
+    client.spool.add(message(1, "00"));
+    client.until_sent(1).await;
+    server.fault("ALL slow");
+    client.spool.add(message(2, "00"));
+    server.until_mails(2).await;
+    let spool = client.stop().await;
+    assert_eq!(spool.states(), ["sent", "sent"]);
+}
+
+#[tokio::test]
+async fn a_connection_carries_so_many_mails_and_no_more() {
+    let server = Server::start(MailSecurity::Tls, true);
+    let client = Client::with(settings(&server), |pace| pace.per_connection = 2);
+    for n in 1..=5 {
+        client.spool.add(message(n, "00"));
+    }
+    client.until_sent(5).await;
+    let first = server.mails()[0]["connection"].as_i64().unwrap();
+    let connections: Vec<_> = server.mails().iter().map(|mail| mail["connection"].as_i64().unwrap() - first).collect();
+    assert_eq!(connections, [0, 0, 1, 1, 2]);
+}

@@ -1,6 +1,8 @@
 //! Hostile senders and texts: whatever an SMS contains, Python's email package reads one mail with our headers only,
 //! the subject and the body we meant.
 
+#![expect(clippy::unwrap_used, reason = "a test helper fails its test")]
+
 use std::{
     io::Write as _,
     process::{Command, Stdio},

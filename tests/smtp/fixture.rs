@@ -1,5 +1,7 @@
 //! The SMTP server as a child process, a spool in memory, and a mailer between the two.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test helper fails its test")]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -28,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `tests/smtp/server.py` while it runs.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     folder: TempDir,
     port: u16,
@@ -37,7 +39,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(security: MailSecurity, login: bool) -> Self {
+    pub(crate) fn start(security: MailSecurity, login: bool) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = TempDir::new().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -71,18 +73,31 @@ impl Server {
     }
 
     /// Misbehaves from now on; an empty text ends that.
-    pub fn fault(&self, fault: &str) {
+    pub(crate) fn fault(&self, fault: &str) {
         let (next, faults) = (self.folder.path().join("next"), self.folder.path().join("faults"));
         fs::write(&next, fault).unwrap();
         fs::rename(next, faults).unwrap();
     }
 
-    pub fn mails(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn mails(&self) -> Vec<serde_json::Value> {
         let text = fs::read_to_string(self.folder.path().join("mails")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.split_inclusive('\n')
+            .filter_map(|line| line.strip_suffix('\n'))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
-    pub fn certificate(&self) -> PathBuf {
+    /// Until the server has that many mails, whether it said so or not.
+    pub(crate) async fn until_mails(&self, count: usize) {
+        let arrived = async {
+            while self.mails().len() < count {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, arrived).await.expect("mails arrive");
+    }
+
+    pub(crate) fn certificate(&self) -> PathBuf {
         self.folder.path().join("cert.pem")
     }
 }
@@ -95,7 +110,7 @@ impl Drop for Server {
 }
 
 /// Settings that reach `server`.
-pub fn settings(server: &Server) -> Settings {
+pub(crate) fn settings(server: &Server) -> Settings {
     let user = if server.login { "gateway@example.org" } else { "" };
     Settings {
         mail: Mail {
@@ -116,11 +131,11 @@ pub fn settings(server: &Server) -> Settings {
     }
 }
 
-pub fn closed_port() -> u16 {
+pub(crate) fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-pub fn message(n: u32, slot: &str) -> InboundMessage {
+pub(crate) fn message(n: u32, slot: &str) -> InboundMessage {
     InboundMessage {
         sequence: n.into(),
         id: MessageId::parse(&format!("00000000-0000-7000-8000-{n:012}")).unwrap(),
@@ -141,7 +156,7 @@ pub fn message(n: u32, slot: &str) -> InboundMessage {
 
 /// A spool that lives as long as the test.
 #[derive(Clone)]
-pub struct MemorySpool(Arc<Inner>);
+pub(crate) struct MemorySpool(Arc<Inner>);
 
 struct Inner {
     start: Instant,
@@ -168,23 +183,23 @@ impl MemorySpool {
         }))
     }
 
-    pub fn add(&self, message: InboundMessage) {
+    pub(crate) fn add(&self, message: InboundMessage) {
         let spooled = self.now();
         let job = MailJob { message, attempts: 0, spooled };
         self.0.rows.lock().unwrap().push(Row { job, due: spooled, state: "waiting" });
         self.0.wakeup.notify_one();
     }
 
-    pub fn states(&self) -> Vec<&'static str> {
+    pub(crate) fn states(&self) -> Vec<&'static str> {
         self.0.rows.lock().unwrap().iter().map(|row| row.state).collect()
     }
 
-    pub fn count(&self, state: &str) -> usize {
+    pub(crate) fn count(&self, state: &str) -> usize {
         self.states().into_iter().filter(|known| *known == state).count()
     }
 
-    /// Until the mailer has taken mails off the spool.
-    pub async fn until_read(&self) {
+    /// Until the mailer has read a job off the spool.
+    pub(crate) async fn until_read(&self) {
         let mut reads = self.0.reads.subscribe();
         tokio::time::timeout(PATIENCE, reads.wait_for(|jobs| *jobs > 0)).await.unwrap().unwrap();
     }
@@ -237,20 +252,20 @@ impl Spool for MemorySpool {
 }
 
 /// A mailer at work.
-pub struct Client {
-    pub spool: MemorySpool,
-    pub health: watch::Receiver<Health>,
+pub(crate) struct Client {
+    pub(crate) spool: MemorySpool,
+    pub(crate) health: watch::Receiver<Health>,
     settings: watch::Sender<Arc<Settings>>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Client {
-    pub fn start(settings: Settings) -> Self {
+    pub(crate) fn start(settings: Settings) -> Self {
         Self::with(settings, |_| {})
     }
 
-    pub fn with(settings: Settings, adjust: impl FnOnce(&mut Pace)) -> Self {
+    pub(crate) fn with(settings: Settings, adjust: impl FnOnce(&mut Pace)) -> Self {
         let mut pace = Pace {
             limits: TimeLimits {
                 connect: Duration::from_millis(700),
@@ -270,11 +285,11 @@ impl Client {
         Self { spool, health, settings: sender, stop, task }
     }
 
-    pub fn reload(&self, settings: Settings) {
+    pub(crate) fn reload(&self, settings: Settings) {
         self.settings.send(Arc::new(settings)).unwrap();
     }
 
-    pub async fn until_sent(&self, count: usize) {
+    pub(crate) async fn until_sent(&self, count: usize) {
         let sent = async {
             while self.spool.count("sent") < count {
                 self.spool.0.changed.notified().await;
@@ -284,14 +299,14 @@ impl Client {
         assert!(done.is_ok(), "{:?}, health {:?}", self.spool.states(), self.health.borrow());
     }
 
-    pub async fn until_health(&self, wanted: impl Fn(&Health) -> bool) {
+    pub(crate) async fn until_health(&self, wanted: impl Fn(&Health) -> bool) {
         let mut health = self.health.clone();
         let done = tokio::time::timeout(PATIENCE, health.wait_for(|health| wanted(health))).await.map(|_| ());
         assert!(done.is_ok(), "{:?}, health {:?}", self.spool.states(), self.health.borrow());
     }
 
     /// Stops the mailer; it must end quickly.
-    pub async fn stop(mut self) -> MemorySpool {
+    pub(crate) async fn stop(mut self) -> MemorySpool {
         self.stop.cancel();
         tokio::time::timeout(Duration::from_secs(5), &mut self.task).await.expect("ends within 5 s").unwrap();
         self.spool.clone()
