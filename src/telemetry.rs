@@ -1,1 +1,106 @@
-//! Placeholder of this room; filled before the first release.
+//! Where the log goes: the journal under systemd, else standard error; and how much of it.
+//!
+//! `SMSGATE_LOG` takes filter directives (`warn`, `smsgate::mail=debug,info`) and wins over the configured level. What
+//! may be logged is each room's own duty: never a text, a PIN, a token or a password.
+
+use std::{
+    io::{self, IsTerminal},
+    str::FromStr as _,
+};
+
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::{EnvFilter, filter::ParseError, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use crate::config::LogLevel;
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// `SMSGATE_LOG` is no list of filter directives.
+    #[error("SMSGATE_LOG=`{directives}` cannot be understood: {reason}")]
+    Directives {
+        /// As found in the environment.
+        directives: String,
+        /// What is wrong.
+        reason: ParseError,
+    },
+    /// Logging was set up already.
+    #[error("logging is set up twice")]
+    Twice,
+}
+
+/// Starts logging for the whole process.
+///
+/// # Errors
+/// [`TelemetryError`]; nothing is logged then.
+pub fn start(level: LogLevel) -> Result<(), TelemetryError> {
+    let override_ = std::env::var("SMSGATE_LOG").ok();
+    let registry = tracing_subscriber::registry().with(filter(level, override_.as_deref())?);
+    // Without a journal socket (a container with a stray JOURNAL_STREAM) standard error is still there.
+    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
+    let started = match journal {
+        Some(journal) => registry
+            .with(journal.with_priority_mappings(priorities()).with_field_prefix(Some("SMSGATE".to_owned())))
+            .try_init(),
+        None => {
+            let plain = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+            registry.with(plain).try_init()
+        }
+    };
+    started.map_err(|_| TelemetryError::Twice)
+}
+
+/// The filter for `level`, unless directives are given.
+fn filter(level: LogLevel, directives: Option<&str>) -> Result<EnvFilter, TelemetryError> {
+    match directives.filter(|text| !text.trim().is_empty()) {
+        None => Ok(EnvFilter::new(directive(level))),
+        Some(text) => EnvFilter::from_str(text)
+            .map_err(|reason| TelemetryError::Directives { directives: text.to_owned(), reason }),
+    }
+}
+
+/// Upstream's levels in ours. There is nothing above an error here, so CRITICAL shows errors too.
+const fn directive(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warning => "warn",
+        LogLevel::Error | LogLevel::Critical => "error",
+    }
+}
+
+/// `journalctl -p warning` and its like mean what they say: the crate's own mapping calls information a notice.
+fn priorities() -> PriorityMappings {
+    PriorityMappings {
+        error: Priority::Error,
+        warn: Priority::Warning,
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        trace: Priority::Debug,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_decides_unless_directives_are_given() {
+        for (level, directives, expected) in [
+            (LogLevel::Debug, None, "debug"),
+            (LogLevel::Info, None, "info"),
+            (LogLevel::Warning, Some("  "), "warn"),
+            (LogLevel::Error, None, "error"),
+            (LogLevel::Critical, None, "error"),
+            (LogLevel::Critical, Some("smsgate::mail=debug"), "smsgate::mail=debug"),
+        ] {
+            assert_eq!(filter(level, directives).unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn nonsense_in_the_environment_is_reported() {
+        let error = filter(LogLevel::Info, Some("smsgate=loud")).unwrap_err();
+        assert!(error.to_string().starts_with("SMSGATE_LOG=`smsgate=loud` cannot be understood"));
+    }
+}
