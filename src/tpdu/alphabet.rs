@@ -1,0 +1,1 @@
+//! User data to text by alphabet (TS 23.038 clause 6).
