@@ -1,11 +1,11 @@
 //! The life of one slot: find the port, open it, bring the modem up, serve, and start over after any fault.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep},
+    time::{Duration, Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -13,8 +13,10 @@ use tracing::{info, warn};
 use super::{
     Request, SubmitError, UssdError,
     backoff::Backoff,
+    connector::{Connection, Connector},
     link::Link,
     session::{End, Session},
+    starting,
 };
 use crate::{
     config::Slot,
@@ -24,6 +26,8 @@ use crate::{
 
 /// A session that lasted this long counts as one that worked.
 const WORKED: Duration = Duration::from_secs(120);
+/// How many requests wait for one modem before it counts as busy.
+const MAILBOX: usize = 16;
 
 /// What every part of a slot's life needs.
 #[derive(Clone, Debug)]
@@ -47,11 +51,11 @@ impl Context {
         self.publish(|seen| status.clone_into(&mut seen.status));
     }
 
-    /// The modem cannot be used, and why.
-    pub(super) fn down(&self, status: &str, health: Health) {
-        let before = self.snapshot.borrow().health.clone();
-        if before != health {
-            warn!(modem = %self.slot.id, level = %health.level, reason = %health.message(), "modem is down");
+    /// The modem cannot be used, and why. Logged when the reason is new.
+    pub(super) fn down(&self, status: &str, reason: &str) {
+        let health = Health::of(HealthLevel::Critical, reason);
+        if self.snapshot.borrow().health != health {
+            warn!(modem = %self.slot.id, %reason, "modem is down");
         }
         self.publish(|seen| {
             status.clone_into(&mut seen.status);
@@ -59,4 +63,143 @@ impl Context {
             seen.health = health;
         });
     }
+}
+
+/// The actor of one slot.
+pub struct ModemTask {
+    context: Context,
+    connector: Connector,
+    requests: mpsc::Receiver<Request>,
+}
+
+impl ModemTask {
+    /// The actor and the ends that the pool keeps.
+    #[must_use]
+    pub fn new(
+        slot: Arc<Slot>,
+        store: Store,
+        connector: Connector,
+    ) -> (Self, watch::Receiver<ModemSnapshot>, mpsc::Sender<Request>) {
+        let number = slot.phone_number.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut first = ModemSnapshot::absent(slot.id.clone(), slot.enabled, &number);
+        if slot.enabled {
+            "Try to initialize modem.".clone_into(&mut first.status);
+            first.health = Health::of(HealthLevel::Critical, "Modem: not initialised yet");
+        } else {
+            "Disabled.".clone_into(&mut first.status);
+        }
+        let (snapshot, seen) = watch::channel(first);
+        let (mailbox, requests) = mpsc::channel(MAILBOX);
+        (Self { context: Context { slot, store, snapshot }, connector, requests }, seen, mailbox)
+    }
+
+    /// Lives until `cancel`. A disabled slot only turns requests away.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let mut backoff = Backoff::default();
+        while !cancel.is_cancelled() {
+            if !self.context.slot.enabled {
+                self.turning_away(&cancel, std::future::pending::<()>()).await;
+                return;
+            }
+            let started = Instant::now();
+            match self.live_once(&cancel).await {
+                None | Some(End::Cancelled) => return,
+                Some(end) => {
+                    self.context.publish(|seen| seen.port.clear());
+                    self.context.down(end.status(), &end.to_string());
+                }
+            }
+            if started.elapsed() >= WORKED {
+                backoff.reset();
+            }
+            let pause = backoff.next(spread(&self.context.slot.id.to_string()));
+            if self.turning_away(&cancel, sleep(pause)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// From finding the port to the end of the session. `None` when cancelled before the session began.
+    async fn live_once(&mut self, cancel: &CancellationToken) -> Option<End> {
+        if self.context.snapshot.borrow().port.is_empty() {
+            self.context.status("Try finding port.");
+        }
+        let connector = self.connector.clone();
+        let slot = Arc::clone(&self.context.slot);
+        let context = self.context.clone();
+        let waiting = async move {
+            // A port that is there is found at once; only then is absence worth telling.
+            let finding = connector.connect(&slot);
+            tokio::pin!(finding);
+            tokio::select! {
+                found = &mut finding => found,
+                () = sleep(Duration::from_secs(5)) => {
+                    context.down("Failed finding port.", "Modem: no modem on the port");
+                    finding.await
+                }
+            }
+        };
+        let connection = match self.turning_away(cancel, waiting).await? {
+            Ok(connection) => connection,
+            Err(error) => return Some(End::Lost(format!("Modem: {error}"))),
+        };
+        let Connection { stream, name, claim } = connection;
+        info!(modem = %self.context.slot.id, port = %name, "port found");
+        self.context.publish(|seen| {
+            name.clone_into(&mut seen.port);
+            "Connecting to modem.".clone_into(&mut seen.status);
+        });
+        let mut link = Link::new(stream);
+        let context = self.context.clone();
+        let brought_up = self.turning_away(cancel, starting::bring_up(&context, &mut link)).await?;
+        let equipment = match brought_up {
+            Ok(equipment) => equipment,
+            Err(fault) => {
+                if fault.wrong_modem() {
+                    if let Some(claim) = claim {
+                        claim.mistrust();
+                    }
+                }
+                return Some(End::NotStarted(fault));
+            }
+        };
+        self.context.publish(|seen| {
+            seen.init_counter += 1;
+            seen.last_init = Some(Timestamp::now());
+            seen.imei = equipment.imei.as_ref().map(ToString::to_string).unwrap_or_default();
+            equipment.imsi.clone_into(&mut seen.imsi);
+            equipment.iccid.clone_into(&mut seen.iccid);
+            equipment.smsc.clone_into(&mut seen.smsc);
+            equipment.model.clone_into(&mut seen.model);
+        });
+        info!(modem = %self.context.slot.id, model = %equipment.model, "modem initialised");
+        let end = Session::new(&context, link, equipment).serve(&mut self.requests, cancel).await;
+        drop(claim);
+        Some(end)
+    }
+
+    /// Awaits `work` while every request is told that the modem is not ready. `None` when cancelled.
+    async fn turning_away<F: Future>(&mut self, cancel: &CancellationToken, work: F) -> Option<F::Output> {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return None,
+                output = &mut work => return Some(output),
+                request = self.requests.recv() => match request {
+                    Some(Request::Submit { reply, .. }) => {
+                        let cause = "the modem is not ready".to_owned();
+                        drop(reply.send(Err(SubmitError::Transient { cause })));
+                    }
+                    Some(Request::Ussd { reply, .. }) => drop(reply.send(Err(UssdError::NotReady))),
+                    None => return None,
+                },
+            }
+        }
+    }
+}
+
+/// A number that differs from slot to slot.
+fn spread(name: &str) -> u8 {
+    name.bytes().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte))
 }

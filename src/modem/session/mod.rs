@@ -67,6 +67,8 @@ struct Work {
     announced: VecDeque<(Memory, u16)>,
     handed_over: VecDeque<String>,
     sweep: bool,
+    /// The network left a USSD session open that nobody will answer.
+    cancel_ussd: bool,
 }
 
 /// A USSD code that waits for the network's text.
@@ -185,6 +187,9 @@ impl<'a> Session<'a> {
             self.sweep().await?;
         } else if let Some((memory, index)) = self.work.announced.pop_front() {
             self.fetch(memory, index).await?;
+        } else if self.work.cancel_ussd {
+            self.work.cancel_ussd = false;
+            self.abandon_ussd().await?;
         } else {
             return Ok(false);
         }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     at::{Command, CommandError, Cusd, PduHex},
     model::{Classified, ErrorClass},
-    ussd::{self, UssdCode, UssdRequest},
+    ussd::{self, SessionState, UssdCode, UssdRequest},
 };
 
 /// How long the network may take to answer a USSD code.
@@ -34,16 +34,11 @@ impl Session<'_> {
                     return Ok(());
                 }
                 match self.start_ussd(&code).await? {
-                    Ok(()) => {
-                        self.ussd = Some(Dialogue { reply, deadline: Instant::now() + USSD_TIMEOUT });
-                        // The text may have come before the OK.
-                        Ok(())
-                    }
-                    Err(error) => {
-                        let _ = reply.send(Err(error));
-                        Ok(())
-                    }
+                    // A text that came before the OK waits among the notices and is taken next.
+                    Ok(()) => self.ussd = Some(Dialogue { reply, deadline: Instant::now() + USSD_TIMEOUT }),
+                    Err(error) => drop(reply.send(Err(error))),
                 }
+                Ok(())
             }
         }
     }
@@ -85,10 +80,11 @@ impl Session<'_> {
     }
 
     async fn start_ussd(&mut self, code: &str) -> Result<Result<(), UssdError>, End> {
-        let Some(code) = UssdCode::new(code) else {
-            return Ok(Err(UssdError::Failed("a USSD code is up to 182 of 0-9, *, # and +".to_owned())));
+        let code = match UssdCode::parse(code) {
+            Ok(code) => code,
+            Err(error) => return Ok(Err(UssdError::Failed(error.to_string()))),
         };
-        let request = UssdRequest::new(&code, self.equipment.profile.ussd, self.equipment.charset);
+        let request = UssdRequest::encode(&code, self.equipment.charset, self.equipment.profile.ussd);
         Ok(match self.command(Command::ussd(&request)).await? {
             Ok(_) => Ok(()),
             Err(error) => Err(UssdError::Failed(error.to_string())),
@@ -101,9 +97,11 @@ impl Session<'_> {
             debug!(modem = %self.context.slot.id, "USSD text that nobody asked for");
             return;
         };
-        let answer = ussd::decode(cusd, self.equipment.charset);
-        self.work.cancel_ussd = answer.session_open;
-        let _ = dialogue.reply.send(answer.into_result().map_err(UssdError::Failed));
+        let state = SessionState::of(cusd.status);
+        self.work.cancel_ussd = state.is_open();
+        let text = ussd::decode(cusd, self.equipment.charset);
+        let answer = if text.is_empty() { Err(UssdError::Failed(state.as_str().to_owned())) } else { Ok(text) };
+        let _ = dialogue.reply.send(answer);
     }
 
     /// The network did not answer a code: ends the session, so that the next code can run.
