@@ -188,7 +188,7 @@ impl<'d, 's> Fields<'d, 's> {
     }
 
     pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {
-        self.filled(key).map(|field| PathBuf::from(field.value))
+        self.optional(key, values::line).map(PathBuf::from)
     }
 
     /// The hashes of a token option.

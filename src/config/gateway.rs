@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::{
     ciphers,
-    fields::{Document, Fields},
+    fields::{Document, Field, Fields},
     ini::{Ini, Section},
     nearest::nearest,
     values::{self, Problem},
@@ -218,18 +218,17 @@ fn in_section<T>(
 impl Mail {
     fn read(fields: &mut Fields<'_, '_>) -> Self {
         let enabled = fields.boolean("enabled", true);
-        let text = |text: &str| Ok(text.to_owned());
         let (server, recipient) = if enabled {
-            (fields.required("server", text), fields.required("recipient", values::mail_address))
+            (fields.required("server", values::line), fields.required("recipient", values::mail_address))
         } else {
-            (fields.optional("server", text), fields.optional("recipient", values::mail_address))
+            (fields.optional("server", values::line), fields.optional("recipient", values::mail_address))
         };
         let server = server.unwrap_or_default();
-        let user = fields.optional("user", text).unwrap_or_default();
+        let user = fields.optional("user", values::line).unwrap_or_default();
         let password = if enabled && !user.is_empty() {
-            fields.required("password", text)
+            fields.required("password", values::line)
         } else {
-            fields.optional("password", text)
+            fields.optional("password", values::line)
         };
         let port = port(fields, 465, 1);
         Self {
@@ -264,10 +263,9 @@ fn from_address(fields: &mut Fields<'_, '_>, enabled: bool, user: &str, server: 
         fields.error_at(span, "without `user` there is no address that mails come from", "add `from = address`");
         return None;
     }
-    let from = format!("{user}@{server}");
-    let message = format!("`user` is not a mail address, so mails come from {from}");
+    let message = "`user` is not a mail address, so mails come from that name at the mail server";
     fields.warn_at(span, message, "add `from = address` if that is not wanted");
-    Some(from)
+    Some(format!("{user}@{server}"))
 }
 
 fn security(fields: &mut Fields<'_, '_>, port: u16, server: &str) -> MailSecurity {
@@ -292,25 +290,15 @@ fn is_loopback(server: &str) -> bool {
 
 impl Server {
     fn read(fields: &mut Fields<'_, '_>) -> Self {
-        let path = |text: &str| Ok(PathBuf::from(text));
+        let path = |text: &str| values::line(text).map(PathBuf::from);
         let ciphers = fields.filled("ciphers");
         if let Some(field) = &ciphers {
-            let chosen = ciphers::suites(&field.value);
-            if !chosen.unknown.is_empty() {
-                let unknown = chosen.unknown.join("`, `");
-                let message = format!("`ciphers` has names that are not offered here: `{unknown}`");
-                let remedy = if chosen.suites.is_empty() {
-                    "no name is left, so all cipher suites of rustls are offered"
-                } else {
-                    "they are left out"
-                };
-                fields.warn_at(field.span.clone(), message, remedy);
-            }
+            warn_of_ciphers(fields, field);
         }
         Self {
             host: fields.parsed("host", "localhost".to_owned(), |text| match text {
                 "" => Err(Problem::new("is empty", "write an address, such as localhost, 0.0.0.0 or ::")),
-                _ => Ok(text.to_owned()),
+                _ => values::line(text),
             }),
             port: port(fields, 7000, 0),
             certificate: fields.required("certificate", path).unwrap_or_default(),
@@ -318,6 +306,23 @@ impl Server {
             ciphers: ciphers.map(|field| field.value).unwrap_or_default(),
         }
     }
+}
+
+fn warn_of_ciphers(fields: &mut Fields<'_, '_>, list: &Field) {
+    let chosen = ciphers::suites(&list.value);
+    if chosen.unknown.is_empty() {
+        return;
+    }
+    // What is masked in the file is not to be named here either.
+    let visible = fields.document.place(list.span.clone()).text;
+    let names: Vec<_> = chosen.unknown.into_iter().filter(|name| visible.contains(name)).collect();
+    let message = format!("`ciphers` has names that are not offered here: {}", names.join(", "));
+    let remedy = if chosen.suites.is_empty() {
+        "no name is left, so all cipher suites of rustls are offered"
+    } else {
+        "they are left out"
+    };
+    fields.warn_at(list.span.clone(), message, remedy);
 }
 
 impl Api {

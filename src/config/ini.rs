@@ -413,7 +413,7 @@ mod tests {
         let (_, faults) = read(text);
         let found: Vec<_> = faults.iter().map(|fault| &text[fault.span.clone()]).collect();
         assert_eq!(found, ["x", "nothing", "= v", "K", "a", "[]"]);
-        assert_eq!(faults[3].kind, FaultKind::DuplicateKey { key: "k".into(), first: 20..21 });
+        assert_eq!(faults[3].kind, FaultKind::DuplicateKey { key: "k".into(), first: 18..19 });
     }
 
     #[test]

@@ -68,7 +68,9 @@ pub(super) fn mask(text: &str) -> String {
     let (ini, faults) = ini::read(text);
     let mut visible: Vec<Range<usize>> = Vec::new();
     for section in ini.everything() {
-        visible.push(whole_line(text, &section.span));
+        if !section.span.is_empty() {
+            visible.push(whole_line(text, &section.span));
+        }
         for entry in &section.entries {
             // From the key to the value: the delimiter too.
             visible.push(entry.key_span.start..entry.first_line.start);

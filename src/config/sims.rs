@@ -106,8 +106,7 @@ impl Slot {
 
     fn read(fields: &mut Fields<'_, '_>, name: &str) -> Self {
         let enabled = fields.boolean("enabled", true);
-        let text = |text: &str| Ok(text.to_owned());
-        let port = if enabled { fields.required("port", text) } else { fields.optional("port", text) };
+        let port = if enabled { fields.required("port", values::line) } else { fields.optional("port", values::line) };
         let cost = if enabled {
             fields.required("costs_per_sms", values::micros)
         } else {
@@ -124,10 +123,10 @@ impl Slot {
             wait_for_start: fields.seconds("wait_for_start", 60, 1),
             wait_for_delivery: fields.boolean("wait_for_delivery", false),
             phone_number: phone_number(fields),
-            provider: fields.optional("provider", text).unwrap_or_default(),
+            provider: fields.optional("provider", values::line).unwrap_or_default(),
             ussd_account_balance: fields.optional("ussd_account_balance", ussd_code),
             ussd_account_balance_regexp: balance_pattern(fields),
-            currency: fields.optional("currency", text).unwrap_or_else(|| "EUR".to_owned()),
+            currency: fields.optional("currency", values::line).unwrap_or_else(|| "EUR".to_owned()),
             account_balance_warning_micros: fields.parsed("account_balance_warning", 5_000_000, values::micros),
             account_balance_critical_micros: fields.parsed("account_balance_critical", 1_000_000, values::micros),
             prefixes: fields.parsed("prefixes", Vec::new(), prefixes),
@@ -204,8 +203,8 @@ fn prefixes(text: &str) -> Result<Vec<Prefix>, Problem> {
     parts
         .map(|part| {
             Prefix::parse(part).map_err(|_| {
-                let message = format!("has `{part}`, which begins no phone number");
-                Problem::new(message, "write `+` and digits, separated by blanks or commas, such as +49176 +49151")
+                let remedy = "write `+` and digits, separated by blanks or commas, such as +49176 +49151";
+                Problem::new("has an entry that begins no phone number", remedy)
             })
         })
         .collect()

@@ -22,6 +22,14 @@ impl Problem {
     }
 }
 
+/// Text of one line. A value that goes on over several lines is most often a line indented by accident.
+pub(super) fn line(text: &str) -> Result<String, Problem> {
+    if text.chars().any(char::is_control) {
+        return Err(Problem::new("has more than one line", "do not indent the line below it"));
+    }
+    Ok(text.to_owned())
+}
+
 /// `1 yes true on`, `0 no false off`, in any case.
 pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
     match text.to_lowercase().as_str() {
