@@ -103,7 +103,8 @@ fn load_from(folder: &Path, working_directory: &Path) -> Result<Loaded, LoadErro
     if let Some(config) = &mut config {
         let ca = config.gateway.mail.ca.as_mut().filter(|_| config.gateway.mail.enabled);
         let server = &mut config.gateway.server;
-        let paths = [("server", "certificate", Some(&mut server.certificate)), ("server", "key", Some(&mut server.key))];
+        let paths =
+            [("server", "certificate", Some(&mut server.certificate)), ("server", "key", Some(&mut server.key))];
         for (section, key, path) in paths.into_iter().chain([("mail", "ca", ca)]) {
             let Some(path) = path else { continue };
             let candidates = [working_directory.join(&path), folder.join(&path)];
@@ -121,8 +122,11 @@ fn load_from(folder: &Path, working_directory: &Path) -> Result<Loaded, LoadErro
 
 fn missing_file(gateway: Source<'_>, section: &str, key: &str, candidates: &[PathBuf; 2]) -> Diagnostic {
     let [first, second] = candidates;
-    let places =
-        if first == second { first.display().to_string() } else { format!("{} or {}", first.display(), second.display()) };
+    let places = if first == second {
+        first.display().to_string()
+    } else {
+        format!("{} or {}", first.display(), second.display())
+    };
     let remedy = if section == "server" { "`smsgate cert` makes a certificate and its key" } else { "" };
     Diagnostic {
         severity: Severity::Warning,

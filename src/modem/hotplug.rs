@@ -122,10 +122,7 @@ impl Hotplug {
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
-    )
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied)
 }
 
 /// The folder that has to be watched for a port: that of the device, or above the first part with a wildcard.
@@ -181,7 +178,8 @@ mod tests {
     async fn many_changes_at_once_are_one() {
         let folder = tempfile::tempdir().unwrap();
         let mut hotplug = Hotplug::new([folder.path().join("*").to_str().unwrap()]).unwrap();
-        notices(&mut hotplug, || (0..200).for_each(|n| fs::write(folder.path().join(n.to_string()), "").unwrap())).await;
+        notices(&mut hotplug, || (0..200).for_each(|n| fs::write(folder.path().join(n.to_string()), "").unwrap()))
+            .await;
         let more = tokio::time::timeout(4 * QUIET, hotplug.changed()).await;
         assert!(more.is_err(), "the same changes were told twice");
     }
