@@ -82,8 +82,8 @@ pub(super) struct Fields<'d, 's> {
     asked: BTreeSet<String>,
 }
 
-/// A value and where it stands.
-#[derive(Clone, Debug)]
+/// A value and where it stands. No `Debug`: the value may be a password.
+#[derive(Clone)]
 pub(super) struct Field {
     pub(super) value: String,
     pub(super) span: Range<usize>,

@@ -31,8 +31,11 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// How long the device of a hint is asked before the others are too.
 const HEAD_START: Duration = Duration::from_secs(2);
 
-/// When a device that gave no IMEI is asked again; it may have been starting.
+/// When a device that gave no IMEI is asked again; it may have been starting. Doubles each time, up to `RARELY`.
 const AGAIN: Duration = Duration::from_secs(30);
+
+/// How often a device is asked that never gives an IMEI; it may be something else than a modem.
+const RARELY: Duration = Duration::from_secs(600);
 
 /// Requests that may wait for the task; each slot has one at a time.
 const MAILBOX: usize = 256;
@@ -180,9 +183,15 @@ struct Known {
 }
 
 enum Answer {
-    Awaited,
+    /// `patience`: how long to wait if it turns out to be nothing.
+    Awaited {
+        patience: Duration,
+    },
     Modem(Imei),
-    Nothing { again: Instant },
+    Nothing {
+        again: Instant,
+        patience: Duration,
+    },
 }
 
 /// A port as the configuration names it, and the device behind it.
@@ -258,7 +267,13 @@ impl<P: Probe> Seeker<P> {
                 }
                 Answer::Modem(imei)
             }
-            None => Answer::Nothing { again: Instant::now() + AGAIN },
+            None => {
+                let patience = match self.known.get(&canonical).map(|known| &known.answer) {
+                    Some(Answer::Awaited { patience }) => *patience,
+                    Some(Answer::Modem(_) | Answer::Nothing { .. }) | None => AGAIN,
+                };
+                Answer::Nothing { again: Instant::now() + patience, patience }
+            }
         };
         self.known.insert(canonical, Known { identity, answer });
     }
@@ -267,7 +282,7 @@ impl<P: Probe> Seeker<P> {
     fn step(&mut self) -> Instant {
         self.forget();
         let now = Instant::now();
-        let mut next = now + AGAIN;
+        let mut next = now + RARELY;
         for waiting in std::mem::take(&mut self.waiting) {
             if waiting.reply.is_closed() {
                 continue;
@@ -285,7 +300,7 @@ impl<P: Probe> Seeker<P> {
         let mistrusted = std::mem::take(&mut self.claims.state().mistrusted);
         self.known.retain(|canonical, known| {
             let same = Identity::of(canonical).is_ok_and(|identity| identity == known.identity);
-            let asking = matches!(known.answer, Answer::Awaited);
+            let asking = matches!(known.answer, Answer::Awaited { .. });
             asking || (same && !mistrusted.contains(canonical))
         });
     }
@@ -306,7 +321,7 @@ impl<P: Probe> Seeker<P> {
                 let mut head_start = false;
                 for device in first {
                     self.ask(&device, next);
-                    let awaited = matches!(self.answer(&device), Some(Answer::Awaited));
+                    let awaited = matches!(self.answer(&device), Some(Answer::Awaited { .. }));
                     head_start = awaited && waiting.since.elapsed() < HEAD_START;
                     if self.suits(&device, imei.as_ref()) {
                         return Some(device);
@@ -340,22 +355,24 @@ impl<P: Probe> Seeker<P> {
         match (self.answer(device), imei) {
             (Some(Answer::Modem(found)), Some(imei)) => found == imei,
             (Some(Answer::Modem(found)), None) => !self.owned.contains(found),
-            (Some(Answer::Awaited | Answer::Nothing { .. }) | None, _) => false,
+            (Some(Answer::Awaited { .. } | Answer::Nothing { .. }) | None, _) => false,
         }
     }
 
     /// Asks a device unless its answer is known or on its way.
     fn ask(&mut self, device: &Device, next: &mut Instant) {
-        match self.answer(device) {
-            Some(Answer::Awaited | Answer::Modem(_)) => return,
-            Some(Answer::Nothing { again }) if *again > Instant::now() => {
+        let patience = match self.answer(device) {
+            Some(Answer::Awaited { .. } | Answer::Modem(_)) => return,
+            Some(Answer::Nothing { again, .. }) if *again > Instant::now() => {
                 *next = (*next).min(*again);
                 return;
             }
-            Some(Answer::Nothing { .. }) | None => {}
-        }
+            Some(Answer::Nothing { patience, .. }) => RARELY.min(*patience * 2),
+            None => AGAIN,
+        };
+        let known = Known { identity: device.identity, answer: Answer::Awaited { patience } };
+        self.known.insert(device.canonical.clone(), known);
         let identity = device.identity;
-        self.known.insert(device.canonical.clone(), Known { identity, answer: Answer::Awaited });
         let (probe, port, canonical) = (Arc::clone(&self.probe), device.path.clone(), device.canonical.clone());
         self.probing.spawn(async move {
             // A task of its own, so that a panic in it is a device without an answer and no more.
@@ -527,6 +544,16 @@ mod tests {
         fs::write(rig.folder.path().join("tty2"), A).unwrap();
         assert_eq!(rig.name(&rig.port_for("a").await), "tty2");
         assert_eq!(rig.asked(), ["tty0", "tty1", "tty2"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_device_that_is_no_modem_is_asked_ever_more_rarely() {
+        let rig = Rig::new(&[("tty0", "GPS")], "", &[&format!("a tty* {A}")]);
+        let id = SlotId::new("a");
+        let hour = Duration::from_secs(3600);
+        assert!(tokio::time::timeout(hour, rig.discovery.port_for(&id)).await.is_err());
+        // At 0, 30 s, 90 s, 210 s, 450 s, 930 s, and then every 600 s.
+        assert_eq!(rig.asked().len(), 10);
     }
 
     #[tokio::test(start_paused = true)]
