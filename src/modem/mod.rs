@@ -1,8 +1,24 @@
 //! One modem: the actor that owns its port, and the pure rooms that tell it what to say.
+//!
+//! [`task`] follows a slot through its life: [`connector`] opens the port that [`discovery`] found, [`starting`] drives
+//! the pure [`bringup`], `session` serves, and everything starts over after a fault.
 
+mod backoff;
+pub mod bringup;
+pub mod connector;
 pub mod discovery;
+pub mod health;
 pub mod hints;
 pub mod hotplug;
+pub mod inbound;
+mod intake;
+mod link;
+pub mod port;
 mod request;
+mod session;
+mod starting;
+mod task;
 
+pub use connector::{Connector, SerialProbe};
 pub use request::{Request, SubmitError, UssdError};
+pub use task::ModemTask;

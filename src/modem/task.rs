@@ -141,7 +141,7 @@ impl ModemTask {
         };
         let connection = match self.turning_away(cancel, waiting).await? {
             Ok(connection) => connection,
-            Err(error) => return Some(End::Lost(format!("Modem: {error}"))),
+            Err(error) => return Some(End::Lost(error.to_string())),
         };
         let Connection { stream, name, claim } = connection;
         info!(modem = %self.context.slot.id, port = %name, "port found");
@@ -155,10 +155,10 @@ impl ModemTask {
         let equipment = match brought_up {
             Ok(equipment) => equipment,
             Err(fault) => {
-                if fault.wrong_modem() {
-                    if let Some(claim) = claim {
-                        claim.mistrust();
-                    }
+                if let Some(claim) = claim
+                    && fault.wrong_modem()
+                {
+                    claim.mistrust();
                 }
                 return Some(End::NotStarted(fault));
             }
@@ -167,9 +167,9 @@ impl ModemTask {
             seen.init_counter += 1;
             seen.last_init = Some(Timestamp::now());
             seen.imei = equipment.imei.as_ref().map(ToString::to_string).unwrap_or_default();
-            equipment.imsi.clone_into(&mut seen.imsi);
-            equipment.iccid.clone_into(&mut seen.iccid);
-            equipment.smsc.clone_into(&mut seen.smsc);
+            seen.imsi = equipment.imsi.clone().unwrap_or_default();
+            seen.iccid = equipment.iccid.clone().unwrap_or_default();
+            seen.smsc = equipment.service_centre.clone().unwrap_or_default();
             equipment.model.clone_into(&mut seen.model);
         });
         info!(modem = %self.context.slot.id, model = %equipment.model, "modem initialised");

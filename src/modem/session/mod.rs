@@ -18,10 +18,11 @@ use tracing::{debug, warn};
 
 use super::{
     Request, UssdError,
-    bringup::Equipment,
+    bringup::Capabilities,
     health::Observation,
     intake::Receiver,
     link::{Link, LinkError},
+    starting::StartFault,
     task::Context,
 };
 use crate::at::{Command, CommandError, Memory, Response, Urc};
@@ -40,18 +41,33 @@ pub(super) enum End {
     #[error("stopped")]
     Cancelled,
     /// The modem started anew by itself.
-    #[error("the modem restarted ({0})")]
+    #[error("Modem: it restarted by itself ({0})")]
     Restarted(String),
-    /// Port gone, or silence.
+    /// Bring-up gave up.
     #[error("{0}")]
+    NotStarted(StartFault),
+    /// Port gone, or silence.
+    #[error("Modem: {0}")]
     Lost(String),
+}
+
+impl End {
+    /// The status line after this end.
+    pub(super) const fn status(&self) -> &'static str {
+        match self {
+            Self::Cancelled => "Stopped.",
+            Self::Restarted(_) => "Try to initialize modem.",
+            Self::NotStarted(fault) => fault.status(),
+            Self::Lost(_) => "Timeout.",
+        }
+    }
 }
 
 /// A modem at work.
 pub(super) struct Session<'a> {
     context: &'a Context,
     link: Link,
-    equipment: Equipment,
+    equipment: Capabilities,
     receiver: Receiver,
     seen: Observation,
     selected: Option<Memory>,
@@ -80,12 +96,12 @@ struct Dialogue {
 
 impl<'a> Session<'a> {
     /// Takes over a modem that bring-up has finished with. The memories are swept first of all.
-    pub(super) fn new(context: &'a Context, link: Link, equipment: Equipment) -> Self {
+    pub(super) fn new(context: &'a Context, link: Link, equipment: Capabilities) -> Self {
         let seen = Observation {
             signal: equipment.signal,
             registration: equipment.registration,
-            imsi: equipment.imsi.clone(),
-            smsc: equipment.smsc.clone(),
+            imsi: equipment.imsi.clone().unwrap_or_default(),
+            smsc: equipment.service_centre.clone().unwrap_or_default(),
             storage: Vec::new(),
             intake_blocked: false,
         };
@@ -93,7 +109,7 @@ impl<'a> Session<'a> {
         let receiver = Receiver {
             slot: slot.id.clone(),
             number: slot.phone_number.as_ref().map(ToString::to_string).unwrap_or_default(),
-            network: equipment.operator.clone(),
+            network: equipment.network.clone(),
             sim: context.snapshot.borrow().sim_identity(),
         };
         Self {

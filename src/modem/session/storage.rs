@@ -23,7 +23,7 @@ impl Session<'_> {
         match commit(self.context, &self.receiver, "", None, pdu).await {
             Ok(key) => {
                 self.unblock();
-                if self.equipment.confirms {
+                if self.equipment.acknowledges {
                     // A modem that waited too long has given up on the confirmation; it will hand over again.
                     if self.command(Command::acknowledge()).await?.is_err() {
                         return Ok(());
@@ -160,7 +160,7 @@ impl Session<'_> {
         if self.selected == Some(memory) {
             return Ok(true);
         }
-        let receive = self.equipment.receive_memory;
+        let receive = self.equipment.selected_memory.unwrap_or(memory);
         match self.command(Command::select_memories(memory, receive, receive)).await? {
             Ok(_) => {
                 self.selected = Some(memory);

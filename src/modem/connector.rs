@@ -1,0 +1,75 @@
+//! From a slot to an open stream: a virtual modem, or the port that discovery found.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use super::{
+    discovery::{Claim, Discovery, Probe},
+    link::{Link, LinkError},
+    port::{Stream, open_serial},
+};
+use crate::{at::Command, config::Slot, emulator::VirtualPool, model::Imei};
+
+/// Marks a port made of code.
+const VIRTUAL: &str = "virtual:";
+/// The speed at which unknown ports are asked; USB modems do not care.
+const PROBE_BAUD: u32 = 115_200;
+
+/// An open port.
+pub(super) struct Connection {
+    pub(super) stream: Box<dyn Stream>,
+    /// Shown to people.
+    pub(super) name: String,
+    /// Held as long as the port is used.
+    pub(super) claim: Option<Claim>,
+}
+
+/// Opens ports. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    discovery: Discovery,
+    virtual_pool: Arc<VirtualPool>,
+}
+
+impl Connector {
+    /// A connector over one discovery task and one set of virtual modems.
+    #[must_use]
+    pub const fn new(discovery: Discovery, virtual_pool: Arc<VirtualPool>) -> Self {
+        Self { discovery, virtual_pool }
+    }
+
+    /// Waits for the slot's modem and opens its port.
+    pub(super) async fn connect(&self, slot: &Slot) -> io::Result<Connection> {
+        if let Some(personality) = slot.port.strip_prefix(VIRTUAL) {
+            let stream = self.virtual_pool.connect(slot.id.as_str(), personality)?;
+            return Ok(Connection { stream: Box::new(stream), name: slot.port.clone(), claim: None });
+        }
+        let claim = self
+            .discovery
+            .port_for(&slot.id)
+            .await
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the search for modems has ended"))?;
+        let path = claim.path().display().to_string();
+        let stream = open_serial(&path, slot.baud).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot open {path}: {error}"))
+        })?;
+        Ok(Connection { stream, name: path, claim: Some(claim) })
+    }
+}
+
+/// Asks a serial port for the IMEI behind it, with `AT`, `ATE0` and `AT+CGSN` only.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SerialProbe;
+
+impl Probe for SerialProbe {
+    async fn imei(&self, port: PathBuf) -> Option<Imei> {
+        let stream = open_serial(&port.display().to_string(), PROBE_BAUD).ok()?;
+        let mut link = Link::new(stream);
+        for command in [Command::attention(), Command::echo_off()] {
+            match link.execute(command).await {
+                Ok(_) | Err(LinkError::Command(_)) => {}
+                Err(LinkError::Lost { .. }) => return None,
+            }
+        }
+        link.execute(Command::imei()).await.ok()?.imei()
+    }
+}
