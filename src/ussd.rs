@@ -1,1 +1,237 @@
-//! Placeholder of this room; filled before the first release.
+//! USSD texts and sessions: `+CUSD: <m>[,<str>,<dcs>]` (TS 27.007 7.15, TS 23.038 clause 5).
+//!
+//! Modems give `<str>` as plain text, raw septets, UCS2 in hex or packed septets in hex, and do not say which: the
+//! data coding scheme, the look of the string and the configured character set decide together, in that order. What a
+//! text means (a balance) is not this room's business.
+
+use crate::{
+    at::{Charset, Cusd, UssdStyle},
+    tpdu::{gsm7, hex},
+};
+
+/// CR as a septet: padding and, at the very end, a real CR doubled (TS 23.038 6.1.2.3.1).
+const CR: u8 = 0x0d;
+
+/// A USSD code: 1 to 182 of `0-9*#+` (TS 23.038: 160 octets hold 182 septets).
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct UssdCode(String);
+
+/// Why a string is no USSD code.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a USSD code is 1 to 182 of the characters 0-9 * # +")]
+pub struct UssdCodeError;
+
+impl UssdCode {
+    /// Most characters a code may have.
+    pub const MAX: usize = 182;
+
+    /// Checks a code.
+    ///
+    /// # Errors
+    /// [`UssdCodeError`] for anything but 1 to 182 of `0-9*#+`.
+    pub fn parse(text: &str) -> Result<Self, UssdCodeError> {
+        let fits = (1..=Self::MAX).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#' | b'+'));
+        if fits { Ok(Self(text.to_owned())) } else { Err(UssdCodeError) }
+    }
+
+    /// The characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A code as it goes between the quotes of `AT+CUSD`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UssdRequest(String);
+
+impl UssdRequest {
+    /// Writes a code for a modem.
+    #[must_use]
+    pub fn encode(code: &UssdCode, charset: Charset, style: UssdStyle) -> Self {
+        match (style, charset) {
+            (UssdStyle::Charset, Charset::Gsm) => Self(code.0.clone()),
+            (UssdStyle::Charset, Charset::Ucs2) => Self(code.0.bytes().map(|b| format!("{b:04X}")).collect()),
+            (UssdStyle::Packed, _) => Self(hex::encode(&packed(code.0.as_bytes()))),
+        }
+    }
+
+    /// The characters between the quotes.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `<m>` of `+CUSD` (TS 27.007 7.15).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SessionState {
+    /// 0: no further action, the session is over.
+    Finished,
+    /// 1: the network waits for an answer.
+    ActionRequired,
+    /// 2: ended by the network.
+    Terminated,
+    /// 3: another client has answered.
+    AnsweredElsewhere,
+    /// 4: not supported.
+    NotSupported,
+    /// 5: the network did not answer in time.
+    TimedOut,
+    /// Anything else.
+    Unknown,
+}
+
+impl SessionState {
+    /// The state with this number.
+    #[must_use]
+    pub const fn of(status: u8) -> Self {
+        match status {
+            0 => Self::Finished,
+            1 => Self::ActionRequired,
+            2 => Self::Terminated,
+            3 => Self::AnsweredElsewhere,
+            4 => Self::NotSupported,
+            5 => Self::TimedOut,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The session stays open and should be closed with `AT+CUSD=2`.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::ActionRequired)
+    }
+
+    /// Words for a person.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::ActionRequired => "the network waits for an answer",
+            Self::Terminated => "terminated by the network",
+            Self::AnsweredElsewhere => "another local client has responded",
+            Self::NotSupported => "operation not supported",
+            Self::TimedOut => "network time out",
+            Self::Unknown => "unknown session state",
+        }
+    }
+}
+
+/// The text of a notice, empty if it has none. `hint` is the character set the modem was given with `+CSCS`.
+#[must_use]
+pub fn decode(cusd: &Cusd, hint: Charset) -> String {
+    let Some(octets) = cusd.text.as_deref() else { return String::new() };
+    let look = Alphabet::of(cusd.dcs);
+    let Some(bytes) =
+        std::str::from_utf8(octets).ok().filter(|text| looks_like_hex(text)).and_then(|t| hex::decode(t).ok())
+    else {
+        return plain(octets, look);
+    };
+    // The scheme tells of the air interface; a modem set to UCS2 translates septets to UCS2 as well.
+    match (look, hint) {
+        _ if looks_like_ucs2(&bytes) => ucs2(&bytes),
+        (Alphabet::Ucs2, _) if bytes.len().is_multiple_of(2) => ucs2(&bytes),
+        (Alphabet::Octets, _) => latin1(&bytes),
+        (Alphabet::Septets | Alphabet::Unsaid | Alphabet::Ucs2, Charset::Ucs2)
+            if bytes.len().is_multiple_of(2) && looks_like_text(&ucs2(&bytes)) =>
+        {
+            ucs2(&bytes)
+        }
+        _ if octets.iter().all(u8::is_ascii_digit) => plain(octets, look),
+        _ => {
+            let text = unpacked(&bytes);
+            if looks_like_text(&text) { text } else { plain(octets, look) }
+        }
+    }
+}
+
+/// What the data coding scheme says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Alphabet {
+    Septets,
+    Octets,
+    Ucs2,
+    Unsaid,
+}
+
+impl Alphabet {
+    /// TS 23.038 clause 5.
+    fn of(dcs: Option<u8>) -> Self {
+        match dcs {
+            None => Self::Unsaid,
+            // 0001 0001: UCS2 with the language in its first character.
+            Some(0x11) => Self::Ucs2,
+            Some(dcs @ (0x40..=0x7f | 0x90..=0x9f)) => match dcs & 0x0c {
+                0x04 => Self::Octets,
+                0x08 => Self::Ucs2,
+                _ => Self::Septets,
+            },
+            Some(dcs @ 0xf0..) if dcs & 0x04 != 0 => Self::Octets,
+            // Not of clause 5, but what modems print for the SMS scheme of clause 4.
+            Some(0x08) => Self::Ucs2,
+            Some(_) => Self::Septets,
+        }
+    }
+}
+
+fn packed(septets: &[u8]) -> Vec<u8> {
+    let mut septets = septets.to_vec();
+    // Seven spare bits would read as an @: a CR fills them.
+    if septets.len() % 8 == 7 {
+        septets.push(CR);
+    }
+    gsm7::pack(&septets)
+}
+
+fn unpacked(octets: &[u8]) -> String {
+    let mut septets = gsm7::unpack(octets, octets.len() * 8 / 7);
+    if septets.len().is_multiple_of(8) && septets.last() == Some(&CR) {
+        septets.pop();
+    }
+    gsm7::decode(&septets)
+}
+
+fn ucs2(octets: &[u8]) -> String {
+    let units: Vec<u16> =
+        octets.chunks_exact(2).map(|pair| pair.iter().fold(0, |unit, octet| unit << 8 | u16::from(*octet))).collect();
+    String::from_utf16_lossy(&units)
+}
+
+fn latin1(octets: &[u8]) -> String {
+    octets.iter().copied().map(char::from).collect()
+}
+
+/// Text as it stands: raw septets where it cannot be anything else, else UTF-8, else Latin-1.
+fn plain(octets: &[u8], alphabet: Alphabet) -> String {
+    let septets = octets.is_ascii()
+        && matches!(alphabet, Alphabet::Septets | Alphabet::Unsaid)
+        && octets.iter().any(|octet| is_septet_only(*octet));
+    if septets {
+        return gsm7::decode(octets);
+    }
+    std::str::from_utf8(octets).map_or_else(|_| latin1(octets), str::to_owned)
+}
+
+/// Octets that stand for something common in the GSM alphabet and for next to nothing in ASCII: `{` is `ä`, a control
+/// octet a letter or sign.
+const fn is_septet_only(octet: u8) -> bool {
+    matches!(octet, 0..=0x09 | 0x0b | 0x0c | 0x0e..=0x1f | 0x5b..=0x5e | 0x60 | 0x7b..=0x7f)
+}
+
+fn looks_like_hex(text: &str) -> bool {
+    !text.is_empty() && text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Most high octets are alike and small: Latin, Cyrillic, Greek, Arabic and the like with ASCII between.
+fn looks_like_ucs2(octets: &[u8]) -> bool {
+    let pairs = octets.chunks_exact(2);
+    let ascii = pairs.clone().filter(|pair| matches!(pair, [0, low] if *low >= 0x20 || *low == 0x0a || *low == 0x0d));
+    octets.len() >= 2 && octets.len().is_multiple_of(2) && ascii.count() * 2 >= pairs.len()
+}
+
+fn looks_like_text(text: &str) -> bool {
+    let odd = |c: &char| *c == char::REPLACEMENT_CHARACTER || (c.is_control() && !matches!(c, '\n' | '\r' | '\u{c}'));
+    !text.is_empty() && !text.chars().any(|c| odd(&c) || ('\u{e000}'..='\u{f8ff}').contains(&c))
+}

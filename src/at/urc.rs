@@ -1,0 +1,228 @@
+//! Unsolicited result codes: what a modem says without being asked (TS 27.005 3.4.1, TS 27.007 7).
+//!
+//! Reads whole notices. Putting a notice of several lines together (a PDU in the next line, a USSD text with line
+//! breaks) is [`claim`](super::claim)'s business.
+
+use super::{
+    command::Memory,
+    fields::{after, number, split, unquote},
+    response::{PinState, RegistrationState},
+};
+
+/// A notice.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Urc {
+    /// `+CDS`: a status report, handed over. Confirm with `+CNMA` where `+CSMS=1` holds.
+    Cds {
+        /// Length of the TPDU as announced.
+        tpdu_octets: Option<usize>,
+        /// Service centre address and TPDU in hex.
+        pdu: String,
+    },
+    /// `+CDSI`: a status report was stored.
+    Cdsi {
+        /// The memory as named; some modems name the wrong one.
+        memory: Option<Memory>,
+        /// Where.
+        index: u16,
+    },
+    /// `+CMT`: a message, handed over. Confirm with `+CNMA` where `+CSMS=1` holds.
+    Cmt {
+        /// Length of the TPDU as announced.
+        tpdu_octets: Option<usize>,
+        /// Service centre address and TPDU in hex.
+        pdu: String,
+    },
+    /// `+CMTI`: a message was stored.
+    Cmti {
+        /// The memory as named; some modems name the wrong one.
+        memory: Option<Memory>,
+        /// Where.
+        index: u16,
+    },
+    /// `+CUSD`: the network's answer, or the end of a session.
+    Cusd(Cusd),
+    /// Known and of no interest here: `^RSSI`, `^BOOT`, `+CBM`, ...
+    Ignored(String),
+    /// `+CPIN`: the SIM's state changed.
+    Pin(PinState),
+    /// `+CREG`, `+CGREG`, `+CEREG`: the registration changed.
+    Registration(RegistrationState),
+    /// The modem has started anew: all settings are gone.
+    Restarted(String),
+    /// `RING`, `+CRING`: somebody calls.
+    Ring,
+    /// `^SMMEMFULL`, `+SMS FULL` and their like: no room for messages.
+    MemoryFull(String),
+    /// Anything else.
+    Unknown(String),
+}
+
+/// `+CUSD: <m>[,<str>,<dcs>]` (TS 27.007 7.15).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Cusd {
+    /// `<m>`, 0 to 5.
+    pub status: u8,
+    /// `<str>` in the octets the modem used: [`crate::ussd::decode`] reads them.
+    pub text: Option<Vec<u8>>,
+    /// `<dcs>`: the cell broadcast data coding scheme.
+    pub dcs: Option<u8>,
+}
+
+/// Notices of no interest here.
+const IGNORED: &[&str] = &[
+    "^RSSI:",
+    "^MODE:",
+    "^SRVST:",
+    "^BOOT:",
+    "^DSFLOWRPT:",
+    "^STIN:",
+    "^HCSQ:",
+    "^LWURC:",
+    "^CSNR:",
+    "^NWTIME:",
+    "^CONN:",
+    "^CEND:",
+    "^ORIG:",
+    "^CONF:",
+    "^THERM:",
+    "^ANLEVEL:",
+    "^LTERSRP:",
+    "^CERSSI:",
+    "^SIMHOTPLUG",
+    "^HRSSILVL",
+    "+ZUSIMR:",
+    "+ZDONR:",
+    "+ZPASR:",
+    "+ZPSTM:",
+    "+ZEND",
+    "+ZUSTAT",
+    "+CTZV:",
+    "+CTZE:",
+    "+CTZDST:",
+    "*PSUTTZ:",
+    "DST:",
+    "+CIEV:",
+    "+QIND:",
+    "+QUSIM:",
+    "+QNTP",
+    "+CGEV:",
+    "+CLIP:",
+    "+CCWA:",
+    "+CSSI:",
+    "+CSSU:",
+    "+COLP:",
+    "+CNAP:",
+    "+UUSTS:",
+    "*EMRDY",
+    "+CREC:",
+    "+STIN:",
+    "VOICE CALL:",
+    "MISSED_CALL:",
+    "+CPSI:",
+    "+CBM:",
+    "PSUTTZ",
+    "NITZ",
+    "+CUSATS:",
+    "+CUSATP",
+    "+CUSATEND",
+];
+
+/// Notices of a modem that has just started.
+const RESTARTED: &[&str] = &[
+    "RDY",
+    "SMS READY",
+    "SMS DONE",
+    "CALL READY",
+    "PB DONE",
+    "+PBREADY",
+    "^SIMST:",
+    "^SYSSTART",
+    "+QSYSSTART",
+    "START",
+    "STARTING",
+    "NORMAL POWER DOWN",
+    "POWERED DOWN",
+    "APP RDY",
+    "+SIM READY",
+];
+
+/// Notices of a full memory.
+const MEMORY_FULL: &[&str] = &["^SMMEMFULL", "+SMS FULL", "SMS FULL", "+QIND: SMSFULL", "+SMSFULL", "+ZSMSFULL"];
+
+impl Urc {
+    /// Reads a notice of one line; `None` if the line is no known notice.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
+        if let Some(stored) = after(line, "+CMTI:") {
+            return Some(
+                stored_at(stored)
+                    .map_or_else(|| Self::Unknown(line.to_owned()), |(memory, index)| Self::Cmti { memory, index }),
+            );
+        }
+        if let Some(stored) = after(line, "+CDSI:") {
+            return Some(
+                stored_at(stored)
+                    .map_or_else(|| Self::Unknown(line.to_owned()), |(memory, index)| Self::Cdsi { memory, index }),
+            );
+        }
+        for prefix in ["+CREG:", "+CGREG:", "+CEREG:"] {
+            if let Some(parameters) = after(line, prefix) {
+                let state = number(&split(parameters), 0).map(RegistrationState::of);
+                return Some(state.map_or_else(|| Self::Unknown(line.to_owned()), Self::Registration));
+            }
+        }
+        if let Some(state) = after(line, "+CPIN:") {
+            return Some(Self::Pin(PinState::parse(unquote(state))));
+        }
+        let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| after(line, prefix).is_some());
+        if starts(MEMORY_FULL) {
+            Some(Self::MemoryFull(line.to_owned()))
+        } else if RESTARTED.iter().any(|word| is_restart(line, word)) {
+            Some(Self::Restarted(line.to_owned()))
+        } else if line == "RING" || starts(&["+CRING:"]) {
+            Some(Self::Ring)
+        } else if starts(IGNORED) {
+            Some(Self::Ignored(line.to_owned()))
+        } else {
+            None
+        }
+    }
+}
+
+/// A word that ends in `:` takes parameters, any other stands alone.
+fn is_restart(line: &str, word: &str) -> bool {
+    if word.ends_with(':') { after(line, word).is_some() } else { line.eq_ignore_ascii_case(word) }
+}
+
+fn stored_at(parameters: &str) -> Option<(Option<Memory>, u16)> {
+    let fields = split(parameters);
+    Some((Memory::parse(fields.first()?), number(&fields, 1)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notices_of_one_line() {
+        for (line, urc) in [
+            ("+CMTI: \"SM\",3", Some(Urc::Cmti { memory: Some(Memory::Sm), index: 3 })),
+            ("+CMTI: \"XX\",3", Some(Urc::Cmti { memory: None, index: 3 })),
+            ("+CDSI: \"SR\", 0", Some(Urc::Cdsi { memory: Some(Memory::Sr), index: 0 })),
+            ("+CREG: 5,\"00C3\",\"1A\",7", Some(Urc::Registration(RegistrationState::Roaming))),
+            ("+CPIN: READY", Some(Urc::Pin(PinState::Ready))),
+            ("RDY", Some(Urc::Restarted("RDY".to_owned()))),
+            ("SMS Ready", Some(Urc::Restarted("SMS Ready".to_owned()))),
+            ("^SIMST:1", Some(Urc::Restarted("^SIMST:1".to_owned()))),
+            ("+CRING: VOICE", Some(Urc::Ring)),
+            ("^RSSI:19", Some(Urc::Ignored("^RSSI:19".to_owned()))),
+            ("^SMMEMFULL:\"SM\"", Some(Urc::MemoryFull("^SMMEMFULL:\"SM\"".to_owned()))),
+            ("+CMTI: nonsense", Some(Urc::Unknown("+CMTI: nonsense".to_owned()))),
+            ("SIMCOM_SIM7600E", None),
+            ("861536030196001", None),
+        ] {
+            assert_eq!(Urc::parse(line), urc, "{line}");
+        }
+    }
+}
