@@ -383,3 +383,6 @@ fn recover(connection: &Connection, options: &Options, clock: &RunClock) -> rusq
     clock.persist(connection)?;
     transaction.commit()
 }
+
+#[cfg(test)]
+mod tests;
