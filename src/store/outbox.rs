@@ -157,7 +157,7 @@ pub(super) fn part_sent(
     if rows == 0 {
         return Err(StoreError::NoSuchMessage(id));
     }
-    reports::early_reports(work, message.sequence, part, reference)?;
+    reports::early_reports(work, message.sequence, part)?;
     settle(work, message.sequence)?;
     next.map_or(Ok(()), |number| begin(work, &message, number))
 }

@@ -19,6 +19,8 @@ use crate::model::MessageId;
 
 /// Validity of our submissions (3 days) and a day for the report's way.
 const REPORT_WINDOW: Duration = Duration::from_secs(4 * 24 * 3600);
+/// TP-MR counts to 256; a part this many submissions back may share its reference with the one in hand.
+const HALF_ROUND: i64 = 128;
 
 pub(super) fn commit_report(work: &mut Work<'_>, report: &NewReport) -> Result<ReportMatch, StoreError> {
     let digest = digest_of(&report.key.pdu);
@@ -48,7 +50,13 @@ pub(super) fn commit_report(work: &mut Work<'_>, report: &NewReport) -> Result<R
             report.text,
             work.now.0
         ])?;
-    let news = News { segment: row, reference: report.reference, outcome: report.outcome, text: report.text.clone() };
+    let news = News {
+        segment: row,
+        reference: report.reference,
+        recipient: report.recipient.clone(),
+        outcome: report.outcome,
+        text: report.text.clone(),
+    };
     match find_part(work, &report.key.sim, report.reference, &report.recipient)? {
         Found::One(part) => {
             apply(work, &part, &news)?;
@@ -62,12 +70,15 @@ pub(super) fn commit_report(work: &mut Work<'_>, report: &NewReport) -> Result<R
     }
 }
 
-/// Applies what was reported under `reference` since the part was handed over, before its reference was known.
-pub(super) fn early_reports(work: &mut Work<'_>, message: i64, number: u16, reference: u8) -> Result<(), StoreError> {
+/// The part's reference became known: looks again at what was reported of its recipient since it was handed over.
+pub(super) fn early_reports(work: &mut Work<'_>, message: i64, number: u16) -> Result<(), StoreError> {
     let Some(part) = Part::load(work, message, number)? else { return Ok(()) };
-    let waiting = waiting_reports(work, &part, Some(reference))?;
-    for news in waiting {
-        apply(work, &part, &news)?;
+    for news in waiting_reports(work, &part)? {
+        match find_part(work, &part.sim, news.reference, &news.recipient)? {
+            Found::One(meant) => apply(work, &meant, &news)?,
+            Found::Several => close_report(work, news.segment, None)?,
+            Found::None => {}
+        }
     }
     Ok(())
 }
@@ -76,10 +87,11 @@ pub(super) fn early_reports(work: &mut Work<'_>, message: i64, number: u16, refe
 /// tells.
 pub(super) fn reports_for_unknown(work: &mut Work<'_>, message: i64, number: u16) -> Result<(), StoreError> {
     let Some(part) = Part::load(work, message, number)? else { return Ok(()) };
-    if !matches!(doubtful_part(work, &part.sim, &part.recipient)?, Found::One(_)) {
+    let alone = matches!(doubtful_part(work, &part.sim, &part.recipient)?, Found::One(_));
+    if !alone || in_hand(work, &part.sim, &part.recipient)? {
         return Ok(());
     }
-    let waiting = waiting_reports(work, &part, None)?;
+    let waiting = waiting_reports(work, &part)?;
     let same = waiting.windows(2).all(|pair| matches!(pair, [a, b] if a.reference == b.reference));
     if same {
         for news in waiting {
@@ -92,6 +104,7 @@ pub(super) fn reports_for_unknown(work: &mut Work<'_>, message: i64, number: u16
 struct News {
     segment: i64,
     reference: u8,
+    recipient: String,
     outcome: ReportOutcome,
     text: String,
 }
@@ -157,22 +170,21 @@ fn find_part(work: &Work<'_>, sim: &str, reference: u8, recipient: &str) -> Resu
         .collect::<Result<_, _>>()?;
     let fitting = to_recipient(with_reference, recipient);
     let (open, ended): (Vec<Part>, Vec<Part>) = fitting.into_iter().partition(Part::is_open);
+    let in_hand = in_hand(work, sim, recipient)?;
     match open.as_slice() {
+        // The part in hand may be about to get this very reference a second time round; its answer will tell.
+        [part] if in_hand && later_submissions(work, part)? >= HALF_ROUND => return Ok(Found::None),
         [part] => return Ok(Found::One(part.clone())),
+        [] if in_hand => return Ok(Found::None),
         [] => {}
         _ => return Ok(Found::Several),
     }
     match doubtful_part(work, sim, recipient)? {
-        Found::None => {}
+        Found::None => Ok(ended.into_iter().next().map_or(Found::None, Found::One)),
         // Either the doubtful one's first word or an ended one's last: nobody can tell.
-        Found::One(_) | Found::Several if !ended.is_empty() => return Ok(Found::Several),
-        found @ (Found::One(_) | Found::Several) => return Ok(found),
+        Found::One(_) | Found::Several if !ended.is_empty() => Ok(Found::Several),
+        found @ (Found::One(_) | Found::Several) => Ok(found),
     }
-    // A part in hand may be about to get this very reference; its answer will tell.
-    if in_hand(work, sim, recipient)? {
-        return Ok(Found::None);
-    }
-    Ok(ended.into_iter().next().map_or(Found::None, Found::One))
 }
 
 fn doubtful_part(work: &Work<'_>, sim: &str, recipient: &str) -> Result<Found, StoreError> {
@@ -182,6 +194,16 @@ fn doubtful_part(work: &Work<'_>, sim: &str, recipient: &str) -> Result<Found, S
         (Some(part), None) => Found::One(part),
         (Some(_), Some(_)) => Found::Several,
     })
+}
+
+/// References the SIM has given out since the part's.
+fn later_submissions(work: &Work<'_>, part: &Part) -> Result<i64, StoreError> {
+    Ok(work
+        .connection
+        .prepare_cached(
+            "SELECT count(*) FROM outbox_segment WHERE sim = ?1 AND reference IS NOT NULL AND submitted_run >= ?2",
+        )?
+        .query_row(params![part.sim, part.submitted_run], |row| row.get(0))?)
 }
 
 fn in_hand(work: &Work<'_>, sim: &str, recipient: &str) -> Result<bool, StoreError> {
@@ -214,12 +236,13 @@ fn to_recipient(parts: Vec<Part>, recipient: &str) -> Vec<Part> {
     }
 }
 
-fn waiting_reports(work: &Work<'_>, part: &Part, reference: Option<u8>) -> Result<Vec<News>, StoreError> {
+/// Unmatched reports of the part's recipient that came since it was handed over.
+fn waiting_reports(work: &Work<'_>, part: &Part) -> Result<Vec<News>, StoreError> {
     let mut statement = work.connection.prepare_cached(
         "SELECT segment, reference, outcome, text, recipient FROM report
-         WHERE settled = 0 AND sim = ?1 AND (?2 IS NULL OR reference = ?2) AND received_run >= ?3 ORDER BY segment",
+         WHERE settled = 0 AND sim = ?1 AND received_run >= ?2 ORDER BY segment",
     )?;
-    let mut rows = statement.query(params![part.sim, reference, part.submitted_run])?;
+    let mut rows = statement.query(params![part.sim, part.submitted_run])?;
     let mut waiting = Vec::new();
     while let Some(row) = rows.next()? {
         let recipient: String = row.get("recipient")?;
@@ -230,6 +253,7 @@ fn waiting_reports(work: &Work<'_>, part: &Part, reference: Option<u8>) -> Resul
                 reference: row.get("reference")?,
                 outcome: parse_outcome(&outcome),
                 text: row.get("text")?,
+                recipient,
             });
         }
     }

@@ -154,6 +154,26 @@ async fn a_full_mailbox_is_an_answer() {
     assert_eq!(bench.visible().await.len(), stored);
 }
 
+#[tokio::test]
+async fn a_full_disk_is_an_error_and_the_next_operation_finds_a_fresh_connection() {
+    let bench = Bench::new();
+    bench.receive(whole(1, "AA")).await;
+    let capped = bench
+        .store
+        .write(|work| {
+            let pages: i64 = work.connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+            work.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+            Ok(pages)
+        })
+        .await;
+    assert!(capped.is_ok());
+    let large = "00".repeat(100_000);
+    let failed = bench.store.commit_segment(whole(2, &large), join).await;
+    assert!(matches!(failed, Err(StoreError::Sqlite(_))), "{failed:?}");
+    assert_eq!(bench.visible().await.len(), 1);
+    assert!(matches!(bench.receive(whole(2, &large)).await, Committed::Stored { message: Some(_) }));
+}
+
 const CHILD: &str = "SMSGATE_STORE_KILL_TEST";
 
 /// Not a test of its own: the child of the next one, which runs this test binary again.

@@ -153,6 +153,42 @@ async fn two_unknown_outcomes_to_one_recipient_are_left_alone() {
 }
 
 #[tokio::test]
+async fn an_unknown_outcome_does_not_take_the_report_of_the_part_in_hand() {
+    for (reference, settled_first) in [(6, false), (5, true)] {
+        let bench = Bench::new();
+        let first = bench.in_doubt(TO, ResendPolicy::Alarm).await;
+        let second = bench.send(TO, ResendPolicy::Alarm).await;
+        bench.store.routed(second, route(1)).await.unwrap();
+        bench.store.part_begins(second, 0).await.unwrap();
+        assert_eq!(bench.report(reference, TO, Delivered, "R").await, ReportMatch::Unmatched);
+        bench.store.part_sent(second, 0, 6, None).await.unwrap();
+        let states = (bench.state_of(first).await, bench.state_of(second).await);
+        let expected = if settled_first {
+            (OutgoingState::Delivered, OutgoingState::Sent)
+        } else {
+            (OutgoingState::Unknown, OutgoingState::Delivered)
+        };
+        assert_eq!(states, expected, "reported {reference}");
+    }
+}
+
+#[tokio::test]
+async fn an_old_open_part_does_not_take_the_report_of_the_part_in_hand() {
+    let bench = Bench::new();
+    let old = bench.sent(TO, 1, 10).await;
+    for number in 0..255_u8 {
+        bench.sent("+43660000000", 1, number.wrapping_add(11)).await;
+    }
+    let new = bench.send(TO, ResendPolicy::Alarm).await;
+    bench.store.routed(new, route(1)).await.unwrap();
+    bench.store.part_begins(new, 0).await.unwrap();
+    assert_eq!(bench.report(10, TO, Undelivered, "R").await, ReportMatch::Unmatched);
+    bench.store.part_sent(new, 0, 10, None).await.unwrap();
+    assert_eq!(bench.state_of(old).await, OutgoingState::Sent);
+    assert_eq!(bench.state_of(new).await, OutgoingState::Sent, "either could be meant");
+}
+
+#[tokio::test]
 async fn the_rest_follows_once_a_report_settled_the_open_part() {
     let bench = Bench::new();
     let id = bench.send(TO, ResendPolicy::Alarm).await;
