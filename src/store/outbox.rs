@@ -71,14 +71,20 @@ pub(super) fn waiting(connection: &Connection) -> Result<usize, StoreError> {
 /// Jobs that are due and that no dispatcher holds. They are held by the caller from now on.
 pub(super) fn due(work: &mut Work<'_>, limit: usize) -> Result<Vec<OutboxJob>, StoreError> {
     let mut jobs = Vec::new();
+    // Only the jobs handed out are read whole: a long queue of long texts is not sorted at every look.
+    let mut whole = work.connection.prepare_cached("SELECT * FROM outbox WHERE sequence = ?1")?;
     let mut statement =
-        work.connection.prepare_cached("SELECT * FROM outbox WHERE next_run <= ?1 ORDER BY sequence")?;
+        work.connection.prepare_cached("SELECT sequence, id FROM outbox WHERE next_run <= ?1 ORDER BY sequence")?;
     let mut rows = statement.query([work.now.0])?;
     while jobs.len() < limit {
         let Some(row) = rows.next()? else { break };
         let id = message_id(row, "id")?;
         if !work.claims.is_held(id) {
-            jobs.push(job(work.connection, row, work.now)?);
+            let sequence: i64 = row.get("sequence")?;
+            let mut found = whole.query([sequence])?;
+            if let Some(row) = found.next()? {
+                jobs.push(job(work.connection, row, work.now)?);
+            }
             work.claims.take(id);
         }
     }

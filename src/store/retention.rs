@@ -9,7 +9,6 @@ use rusqlite::params;
 
 use super::{StoreError, concatenation::OPEN_FOR, writer::Work};
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A confirmed delete is remembered this long.
 const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Facts about a message (not its text) are kept this long.
@@ -35,7 +34,6 @@ pub(super) fn retain(work: &mut Work<'_>) -> Result<Batch, StoreError> {
     let open_sets = work.now.before(OPEN_FOR).0;
     let tombstones = work.now.before(TOMBSTONE).0;
     let metadata = work.now.before(METADATA).0;
-    let settled_sent = work.now.before(work.options.retention.max(4 * DAY)).0;
     let mut batch = Batch::default();
 
     for (statement, limit) in [(BLANK_MESSAGES, text), (BLANK_OUTBOX, text)] {
@@ -43,8 +41,6 @@ pub(super) fn retain(work: &mut Work<'_>) -> Result<Batch, StoreError> {
     }
     let blanked = work.connection.prepare_cached(BLANK_SEGMENTS)?.execute(params![text, BATCH_ROWS, open_sets])?;
     batch.note(false, blanked);
-    let unreported = work.connection.prepare_cached(BLANK_SENT)?.execute(params![settled_sent, BATCH_ROWS])?;
-    batch.note(false, unreported);
 
     for (statement, limit) in [
         (DELETE_DEAD_MAIL, metadata),
@@ -81,12 +77,9 @@ const BLANK_MESSAGES: &str = "UPDATE message SET text = '', blanked = 1 WHERE se
     (SELECT sequence FROM message WHERE arrived_run < ?1 AND blanked = 0
        AND NOT EXISTS (SELECT 1 FROM spool WHERE spool.message = message.sequence) LIMIT ?2)";
 
+// A report needs no text, so a message that was sent loses it too.
 const BLANK_OUTBOX: &str = "UPDATE outbox SET text = '' WHERE sequence IN
-    (SELECT sequence FROM outbox WHERE done_run < ?1 AND text <> '' LIMIT ?2)";
-
-// Sent and never reported: nothing can change any more once the report window is over.
-const BLANK_SENT: &str = "UPDATE outbox SET text = '' WHERE sequence IN
-    (SELECT sequence FROM outbox WHERE state = 'sent' AND sent_run < ?1 AND text <> '' LIMIT ?2)";
+    (SELECT sequence FROM outbox WHERE next_run IS NULL AND ifnull(done_run, sent_run) < ?1 AND text <> '' LIMIT ?2)";
 
 const BLANK_SEGMENTS: &str = "UPDATE segment SET pdu = '' WHERE id IN
     (SELECT id FROM segment WHERE received_run < ?1 AND pdu <> ''

@@ -16,6 +16,7 @@ async fn texts_go_once_mailed_and_facts_stay_thirty_days() {
     bench.store.mail_sent(mailed).await.unwrap();
     let sent = bench.sent("+491760000000", 1, 1).await;
     bench.store.commit_report(report(1, "+491760000000", ReportOutcome::Delivered, "R")).await.unwrap();
+    let unreported = bench.sent("+491760000000", 1, 2).await;
     bench.clock.pass(DAY + HOUR);
     assert_eq!(bench.store.retain().await.unwrap(), 0);
     let texts: Vec<String> = bench.visible().await.into_iter().map(|message| message.text).collect();
@@ -23,6 +24,7 @@ async fn texts_go_once_mailed_and_facts_stay_thirty_days() {
     assert_eq!(count(&bench, "SELECT count(*) FROM message WHERE text LIKE '%AA'"), 0);
     assert_eq!(count(&bench, "SELECT count(*) FROM segment WHERE pdu <> ''"), 0);
     assert_eq!(bench.store.outgoing(sent).await.unwrap().unwrap().text, "");
+    assert_eq!(bench.store.outgoing(unreported).await.unwrap().unwrap().text, "");
 
     bench.clock.pass(27 * DAY);
     bench.store.retain().await.unwrap();
