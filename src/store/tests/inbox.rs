@@ -34,6 +34,10 @@ async fn the_same_segment_after_its_delete_is_a_repeat_for_a_day_of_run_time() {
     assert_eq!(bench.visible().await.len(), 1);
     assert_eq!(bench.store.mail_backlog().await.unwrap(), MailBacklog { waiting: 1, dead: 0 });
 
+    bench.clock.pass(DAY - HOUR);
+    assert_eq!(bench.receive(whole(5, "AA")).await, Committed::Repeat { of: message }, "of the first, long gone");
+    bench.store.segment_deleted(key(Some(5), "AA")).await.unwrap();
+
     bench.clock.pass(DAY);
     assert!(matches!(bench.receive(whole(5, "AA")).await, Committed::Stored { message: Some(_) }));
 }
@@ -170,8 +174,7 @@ async fn age_is_run_time_over_reboots() {
     assert_eq!(bench.store.now().since(before), HOUR, "continues where it was closed");
     bench.clock.pass(HOUR);
     assert_eq!(bench.store.now().since(before), 2 * HOUR);
-    let bench = bench.reopen();
-    bench.clock.pass(HOUR);
+    let bench = bench.reopen_after(HOUR);
     assert_eq!(bench.store.now().since(before), 3 * HOUR, "same boot: the time in between counts");
 }
 

@@ -79,8 +79,13 @@ impl Bench {
 
     /// As after a crash: no close, then opened again.
     fn reopen(self) -> Self {
+        self.reopen_after(Duration::ZERO)
+    }
+
+    fn reopen_after(self, down: Duration) -> Self {
         let Self { folder, clock, options, store } = self;
         drop(store);
+        clock.pass(down);
         let store = Store::open_with_clock(&folder.path().join("smsgate.db"), options.clone(), clock.clone()).unwrap();
         Self { folder, clock, options, store }
     }

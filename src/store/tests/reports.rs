@@ -109,13 +109,13 @@ async fn another_sim_or_an_old_submission_does_not_match() {
 async fn a_report_may_come_before_the_answer_with_the_reference() {
     let bench = Bench::new();
     let id = bench.send(TO, ResendPolicy::Alarm).await;
-    bench.report(77, TO, Undelivered, "stray").await;
+    bench.report(77, TO, Delivered, "stray").await;
     bench.clock.pass(HOUR);
     bench.store.routed(id, route(1)).await.unwrap();
     bench.store.part_begins(id, 0).await.unwrap();
-    assert_eq!(bench.report(77, TO, Delivered, "R").await, ReportMatch::Unmatched);
+    assert_eq!(bench.report(77, TO, Expired, "R").await, ReportMatch::Unmatched);
     bench.store.part_sent(id, 0, 77, None).await.unwrap();
-    assert_eq!(bench.state_of(id).await, OutgoingState::Delivered, "and the stray one from before is not its");
+    assert_eq!(bench.state_of(id).await, OutgoingState::Expired, "and the stray one from before is not its");
 }
 
 #[tokio::test]
