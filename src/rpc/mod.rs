@@ -3,6 +3,7 @@
 //! [`wire`] reads and writes documents and is pure; the command line client uses it too. `value` reads arguments, `auth`
 //! checks tokens, `methods` answers, `server` owns the listener. Modems are asked through the pool only.
 
+mod auth;
 mod fault;
 mod value;
 pub mod wire;
