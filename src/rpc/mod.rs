@@ -4,6 +4,12 @@
 //! checks tokens, `methods` answers, `server` owns the listener. Modems are asked through the pool only.
 
 mod auth;
+mod connection;
 mod fault;
+mod methods;
+mod repost;
 mod value;
 pub mod wire;
+
+pub use connection::{Connection, Lifeline};
+pub use methods::{Backends, Caller, Methods};

@@ -65,13 +65,10 @@ impl Cache {
     pub(super) fn known(&mut self, digest: &Digest, now: Instant) -> Option<Verdicts> {
         self.entries.retain(|_, entry| now.saturating_duration_since(entry.checked) < LIFETIME);
         // Every entry is compared in constant time: how far a lookup got tells nothing.
-        let found = self
-            .entries
-            .iter_mut()
-            .fold(None, |found, (key, entry)| {
-                let same = constant_time::verify_slices_are_equal(key, digest).is_ok();
-                if same { Some(entry) } else { found }
-            })?;
+        let found = self.entries.iter_mut().fold(None, |found, (key, entry)| {
+            let same = constant_time::verify_slices_are_equal(key, digest).is_ok();
+            if same { Some(entry) } else { found }
+        })?;
         found.used = now;
         Some(found.verdicts.clone())
     }

@@ -101,7 +101,8 @@ impl Authenticator {
             Admission::Wait(wait) => return Err(Refusal::TooMany { seconds: wait.as_secs().max(1) }),
         }
         let trial = Trial { shared: &self.shared, peer, failed: None };
-        let verdicts = if plausible { self.verify(token, digest, hashes.clone()).await } else { Ok(Verdicts::default()) };
+        let verdicts =
+            if plausible { self.verify(token, digest, hashes.clone()).await } else { Ok(Verdicts::default()) };
         let opened = verdicts.map(|verdicts| verdicts.opened(&hashes));
         match opened {
             Ok(Some(opened)) => {
@@ -132,7 +133,12 @@ impl Authenticator {
         self.digest_of(token.expose_secret().as_bytes())
     }
 
-    async fn verify(&self, token: &SecretString, digest: Digest, hashes: BTreeSet<String>) -> Result<Verdicts, Refusal> {
+    async fn verify(
+        &self,
+        token: &SecretString,
+        digest: Digest,
+        hashes: BTreeSet<String>,
+    ) -> Result<Verdicts, Refusal> {
         let (verdicts, answer) = oneshot::channel();
         let job = Job { token: token.clone(), digest, hashes, verdicts };
         self.jobs.try_send(job).map_err(|_| Refusal::Busy)?;
