@@ -8,8 +8,10 @@ mod connection;
 mod fault;
 mod methods;
 mod repost;
+mod server;
 mod value;
 pub mod wire;
 
 pub use connection::{Connection, Lifeline};
 pub use methods::{Backends, Caller, Methods};
+pub use server::{BindError, Limits, Server};
