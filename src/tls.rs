@@ -229,11 +229,12 @@ fn server_config(
     let private = read(key)?;
     let private = PrivateKeyDer::from_pem_slice(&private).map_err(|_| TlsError::NoKey { path: key.to_owned() })?;
     let provider = Arc::new(provider(suites));
-    let failed = |source| match source {
-        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+    let failed = |source| {
+        if matches!(source, rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) {
             TlsError::Mismatch { certificate: certificate.to_owned(), key: key.to_owned() }
+        } else {
+            TlsError::Rustls { path: certificate.to_owned(), source }
         }
-        source => TlsError::Rustls { path: certificate.to_owned(), source },
     };
     let pair = CertifiedKey::from_der(chain, private, &provider).map_err(failed)?;
     let mut config = ServerConfig::builder_with_provider(provider)

@@ -1,5 +1,13 @@
 //! Clients that must work unchanged, against a real server: Python, curl, Perl, PHP, Ruby.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may fail, its helpers too"
+)]
+
 mod support;
 
 use std::{

@@ -29,34 +29,41 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// Number of the SIM in slot `00`.
-pub const NUMBER_00: &str = "+491760000000";
+pub(crate) const NUMBER_00: &str = "+491760000000";
 /// Number of the SIM in slot `01`.
-pub const NUMBER_01: &str = "+491760000001";
+pub(crate) const NUMBER_01: &str = "+491760000001";
 
 /// A running gateway; it stops when dropped.
-pub struct Gateway {
-    pub address: SocketAddr,
-    pub store: Store,
-    pub ca: PathBuf,
-    pub mail_health: watch::Sender<Health>,
-    pub stop: CancellationToken,
-    pub server: JoinHandle<()>,
-    pub reloader: tls::Reloader,
-    pub methods: Methods,
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
+    pub(crate) store: Store,
+    pub(crate) ca: PathBuf,
+    pub(crate) mail_health: watch::Sender<Health>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) server: JoinHandle<()>,
+    pub(crate) reloader: tls::Reloader,
+    pub(crate) methods: Methods,
     modems: Vec<(watch::Sender<ModemSnapshot>, JoinHandle<()>)>,
     folder: TempDir,
     arrived: std::cell::Cell<u16>,
 }
 
 impl Gateway {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(Limits::default(), |_| {}).await
     }
 
-    pub async fn start_with(limits: Limits, adapt: impl FnOnce(&mut Api)) -> Self {
+    /// With room for `queue_limit` waiting messages.
+    pub(crate) async fn start_with_queue(queue_limit: usize) -> Self {
+        Self::start_with(Limits::default(), |api| api.queue_limit = queue_limit).await
+    }
+
+    pub(crate) async fn start_with(limits: Limits, adapt: impl FnOnce(&mut Api)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let reloader = certificate(folder.path());
-        let options = Options { mail: false, retention: Duration::from_secs(86_400), queue_limit: 10_000 };
+        let mut api = api();
+        adapt(&mut api);
+        let options = Options { mail: false, retention: Duration::from_secs(86_400), queue_limit: api.queue_limit };
         let store = Store::open(&folder.path().join("smsgate.db"), options).expect("a store");
         let (mut handles, mut modems) = (BTreeMap::new(), Vec::new());
         let slots = vec![slot("00", NUMBER_00), slot("01", NUMBER_01)];
@@ -66,8 +73,6 @@ impl Gateway {
             modems.push((snapshot, task));
         }
         let (mail_health, mail) = watch::channel(Health::ok());
-        let mut api = api();
-        adapt(&mut api);
         let backends = Backends {
             api,
             slots,
@@ -87,7 +92,7 @@ impl Gateway {
     }
 
     /// Lets a message arrive in slot `00`.
-    pub async fn receive(&self, text: &str) {
+    pub(crate) async fn receive(&self, text: &str) {
         let index = self.arrived.get() + 1;
         self.arrived.set(index);
         let segment = NewSegment {
@@ -112,17 +117,17 @@ impl Gateway {
     }
 
     /// The folder of the certificate and the store.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Replaces the certificate on disk by a new one, under a new CA.
-    pub fn renew_certificate(&self) {
+    pub(crate) fn renew_certificate(&self) {
         write_certificate(self.folder.path());
     }
 
     /// A client program that knows where the gateway is and what to trust.
-    pub fn client(&self, program: &str) -> Command {
+    pub(crate) fn client(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.env("SMSGATE_URL", format!("https://localhost:{}/RPC2", self.address.port()));
         command.env("SMSGATE_CA", &self.ca).env("SSL_CERT_FILE", &self.ca);
@@ -231,7 +236,7 @@ fn modem(slot: &Slot) -> (SlotHandle, watch::Sender<ModemSnapshot>, JoinHandle<(
 }
 
 /// Runs a client to its end without holding up the runtime. A program that is not installed fails the test.
-pub async fn run(mut command: Command, package: &str) -> String {
+pub(crate) async fn run(mut command: Command, package: &str) -> String {
     let program = command.get_program().to_string_lossy().into_owned();
     let package = package.to_owned();
     tokio::task::spawn_blocking(move || {
