@@ -11,7 +11,7 @@
 mod support;
 
 use std::{
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -148,6 +148,15 @@ async fn connections_beyond_the_limit_end_at_once() {
         }
     };
     tokio::time::timeout(LONG, freed).await.expect("a place");
+}
+
+#[tokio::test]
+async fn localhost_is_both_loopback_addresses() {
+    let gateway = Gateway::start().await;
+    let has_ipv6 = std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let over_ipv6 = TcpStream::connect((Ipv6Addr::LOCALHOST, gateway.address.port())).await;
+    assert!(gateway.address.is_ipv4());
+    assert_eq!(over_ipv6.is_ok(), has_ipv6);
 }
 
 #[tokio::test]
