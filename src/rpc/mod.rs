@@ -1,1 +1,8 @@
-//! Placeholder of this room; filled before the first release.
+//! The XML-RPC interface over TLS: what a client may ask, who may ask it, and how much a stranger may cost.
+//!
+//! [`wire`] reads and writes documents and is pure; the command line client uses it too. `value` reads arguments, `auth`
+//! checks tokens, `methods` answers, `server` owns the listener. Modems are asked through the pool only.
+
+mod fault;
+mod value;
+pub mod wire;
