@@ -8,6 +8,7 @@
 pub mod at;
 pub mod cli;
 pub mod config;
+pub mod config_files;
 pub mod daemon;
 pub mod dispatch;
 pub mod emulator;

@@ -1,1 +1,298 @@
-//! Placeholder of this room; filled before the first release.
+//! Which SIM sends a message: the cheapest healthy one that may send to the recipient.
+//!
+//! Pure: it sees descriptions and answers with a slot and with the reasons. Another way to choose is another
+//! [`RoutingModel`].
+
+use std::fmt;
+
+use crate::model::{Classified, ErrorClass, HealthLevel, Prefix, Recipient, SlotId};
+
+/// What routing sees of one SIM.
+#[derive(Clone, Debug)]
+pub struct Sim {
+    /// The slot it is in.
+    pub slot: SlotId,
+    /// Its own number as configured; empty if none is.
+    pub number: String,
+    /// How the numbers begin that it may send to.
+    pub prefixes: Vec<Prefix>,
+    /// Price of one segment, in millionths.
+    pub cost_micros: i64,
+    /// Its modem's health.
+    pub health: HealthLevel,
+    /// Its modem takes messages now.
+    pub ready: bool,
+    /// Messages sent today.
+    pub sent_today: u64,
+}
+
+/// The SIM that sends, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Choice {
+    /// The slot to send from.
+    pub slot: SlotId,
+    /// What became of each SIM, in the order they were given.
+    pub explanation: Vec<Verdict>,
+}
+
+/// What became of one SIM in a decision.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Verdict {
+    /// Which.
+    pub slot: SlotId,
+    /// What became of it.
+    pub reason: Reason,
+}
+
+/// Why a SIM was chosen or not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// The best of those that could send.
+    Chosen,
+    /// Its number was asked for as the sender.
+    ChosenAsSender,
+    /// Its health is CRITICAL.
+    Critical,
+    /// Another one costs less.
+    DearerThanChosen,
+    /// All else is equal, and the chosen one comes first by name.
+    LaterByName,
+    /// Another one, equally cheap, sent fewer messages today.
+    MoreSentToday,
+    /// No prefix of it begins the recipient's number.
+    NoPrefix,
+    /// Another SIM's number was asked for as the sender.
+    NotTheSender,
+    /// Its modem takes no messages now.
+    NotReady,
+    /// Its health is WARNING, and another one is OK.
+    WarningWhileOthersAreOk,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Chosen => "chosen",
+            Self::ChosenAsSender => "chosen, since its number is the sender",
+            Self::Critical => "its health is CRITICAL",
+            Self::DearerThanChosen => "it costs more",
+            Self::LaterByName => "it comes later by name",
+            Self::MoreSentToday => "it sent more messages today",
+            Self::NoPrefix => "none of its prefixes begins the recipient's number",
+            Self::NotTheSender => "another SIM's number is the sender",
+            Self::NotReady => "its modem is not ready",
+            Self::WarningWhileOthersAreOk => "its health is WARNING and that of another SIM is OK",
+        })
+    }
+}
+
+/// Why no SIM can send.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NoRoute {
+    /// SIMs may send to this number, but none can now.
+    #[error("no route: no SIM that may send to this number is healthy and ready")]
+    NoneHealthy {
+        /// What is wrong with each SIM.
+        explanation: Vec<Verdict>,
+    },
+    /// No SIM may send to this number, however healthy.
+    #[error("no route: no prefix of any SIM begins this number")]
+    NoPrefix {
+        /// `NoPrefix` for each SIM.
+        explanation: Vec<Verdict>,
+    },
+}
+
+impl NoRoute {
+    /// What became of each SIM.
+    #[must_use]
+    pub fn explanation(&self) -> &[Verdict] {
+        match self {
+            Self::NoPrefix { explanation } | Self::NoneHealthy { explanation } => explanation,
+        }
+    }
+}
+
+impl Classified for NoRoute {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoPrefix { .. } => ErrorClass::Permanent,
+            Self::NoneHealthy { .. } => ErrorClass::Transient,
+        }
+    }
+}
+
+/// A way to choose a SIM.
+pub trait RoutingModel: Send + Sync {
+    /// Chooses among `sims`, which have different slots.
+    ///
+    /// `sender` is the number that the client wants the message to come from, empty if it has no wish.
+    ///
+    /// # Errors
+    /// [`NoRoute`] if no SIM can send, now or ever.
+    fn choose(&self, sims: &[Sim], recipient: &Recipient, sender: &str) -> Result<Choice, NoRoute>;
+}
+
+/// The cheapest healthy SIM with a matching prefix; among equally cheap ones the one that sent least today, then the
+/// first by name. A SIM whose number is the wanted sender goes first, prefixes or not, if it can send.
+///
+/// SIMs of health WARNING are used only if none is OK, and CRITICAL ones never. A short code goes only to a SIM that has
+/// a prefix of digits for it: a `+` prefix begins no short code.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LeastCost;
+
+impl RoutingModel for LeastCost {
+    fn choose(&self, sims: &[Sim], recipient: &Recipient, sender: &str) -> Result<Choice, NoRoute> {
+        if let Some(forced) = wanted_sender(sims, sender) {
+            let reason_of = |sim: &Sim| if sim.slot == *forced { Reason::ChosenAsSender } else { Reason::NotTheSender };
+            return Ok(Choice { slot: forced.clone(), explanation: explain(sims, reason_of) });
+        }
+        let number = recipient.as_str();
+        let best = sims
+            .iter()
+            .filter(|sim| obstacle(sim, number).is_none())
+            .min_by_key(|sim| (sim.health, sim.cost_micros, sim.sent_today, &sim.slot));
+        let explanation = explain(sims, |sim| match (obstacle(sim, number), best) {
+            (Some(obstacle), _) => obstacle,
+            (None, Some(best)) => comparison(sim, best),
+            (None, None) => Reason::Chosen,
+        });
+        match best {
+            Some(best) => Ok(Choice { slot: best.slot.clone(), explanation }),
+            None if explanation.iter().all(|verdict| verdict.reason == Reason::NoPrefix) => {
+                Err(NoRoute::NoPrefix { explanation })
+            }
+            None => Err(NoRoute::NoneHealthy { explanation }),
+        }
+    }
+}
+
+/// The slot whose number is `sender`, if it can send. Of several with one number, the first by name.
+fn wanted_sender<'a>(sims: &'a [Sim], sender: &str) -> Option<&'a SlotId> {
+    let ours = sims.iter().filter(|sim| !sender.is_empty() && sim.number == sender);
+    ours.filter(|sim| state_obstacle(sim).is_none()).map(|sim| (sim.health, &sim.slot)).min().map(|(_, slot)| slot)
+}
+
+/// What keeps this SIM from sending, the lasting things first.
+fn obstacle(sim: &Sim, number: &str) -> Option<Reason> {
+    if !sim.prefixes.iter().any(|prefix| prefix.matches(number)) {
+        return Some(Reason::NoPrefix);
+    }
+    state_obstacle(sim)
+}
+
+fn state_obstacle(sim: &Sim) -> Option<Reason> {
+    match sim.health {
+        HealthLevel::Critical => Some(Reason::Critical),
+        HealthLevel::Ok | HealthLevel::Warning => (!sim.ready).then_some(Reason::NotReady),
+    }
+}
+
+/// Why `best` was preferred to `sim`.
+fn comparison(sim: &Sim, best: &Sim) -> Reason {
+    if sim.slot == best.slot {
+        Reason::Chosen
+    } else if sim.health != best.health {
+        Reason::WarningWhileOthersAreOk
+    } else if sim.cost_micros != best.cost_micros {
+        Reason::DearerThanChosen
+    } else if sim.sent_today != best.sent_today {
+        Reason::MoreSentToday
+    } else {
+        Reason::LaterByName
+    }
+}
+
+fn explain(sims: &[Sim], reason_of: impl Fn(&Sim) -> Reason) -> Vec<Verdict> {
+    sims.iter().map(|sim| Verdict { slot: sim.slot.clone(), reason: reason_of(sim) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sim(slot: &str, prefixes: &str, cost_micros: i64) -> Sim {
+        Sim {
+            slot: SlotId::new(slot),
+            number: format!("+{}", slot.len()),
+            prefixes: prefixes.split_whitespace().map(|prefix| Prefix::parse(prefix).unwrap()).collect(),
+            cost_micros,
+            health: HealthLevel::Ok,
+            ready: true,
+            sent_today: 0,
+        }
+    }
+
+    fn reasons(sims: &[Sim], recipient: &str, sender: &str) -> Vec<Reason> {
+        let recipient = Recipient::parse(recipient, true).unwrap();
+        match LeastCost.choose(sims, &recipient, sender) {
+            Ok(choice) => choice.explanation,
+            Err(error) => error.explanation().to_vec(),
+        }
+        .into_iter()
+        .map(|verdict| verdict.reason)
+        .collect()
+    }
+
+    #[test]
+    fn the_cheapest_of_all_matching_prefixes_wins_not_the_longest() {
+        let sims = [sim("a", "+49176", 90), sim("b", "+49", 50), sim("c", "+43", 1)];
+        assert_eq!(
+            reasons(&sims, "+491760", ""),
+            [Reason::DearerThanChosen, Reason::Chosen, Reason::NoPrefix]
+        );
+    }
+
+    #[test]
+    fn ties_go_to_the_least_used_then_to_the_first_name() {
+        let mut sims = [sim("b", "+", 5), sim("a", "+", 5), sim("c", "+", 5)];
+        assert_eq!(reasons(&sims, "+1", "")[1], Reason::Chosen);
+        assert_eq!(reasons(&sims, "+1", "")[0], Reason::LaterByName);
+        sims[0].sent_today = 1;
+        sims[1].sent_today = 1;
+        assert_eq!(reasons(&sims, "+1", ""), [Reason::MoreSentToday, Reason::MoreSentToday, Reason::Chosen]);
+    }
+
+    #[test]
+    fn warning_is_a_last_resort_and_critical_none() {
+        let mut sims = [sim("a", "+", 1), sim("b", "+", 2), sim("c", "+", 3)];
+        sims[0].health = HealthLevel::Critical;
+        sims[1].health = HealthLevel::Warning;
+        assert_eq!(
+            reasons(&sims, "+1", ""),
+            [Reason::Critical, Reason::WarningWhileOthersAreOk, Reason::Chosen]
+        );
+        sims[2].ready = false;
+        assert_eq!(reasons(&sims, "+1", ""), [Reason::Critical, Reason::Chosen, Reason::NotReady]);
+    }
+
+    #[test]
+    fn having_no_prefix_is_permanent_and_having_no_health_is_not() {
+        let mut sims = [sim("a", "+49", 1), sim("b", "", 1)];
+        let refused = |sims: &[Sim], recipient: &str| {
+            LeastCost.choose(sims, &Recipient::parse(recipient, true).unwrap(), "").unwrap_err().class()
+        };
+        assert_eq!(refused(&sims, "+43"), ErrorClass::Permanent);
+        assert_eq!(refused(&[], "+43"), ErrorClass::Permanent);
+        sims[0].health = HealthLevel::Critical;
+        assert_eq!(refused(&sims, "+49"), ErrorClass::Transient);
+        assert_eq!(refused(&sims, "+43"), ErrorClass::Permanent);
+    }
+
+    #[test]
+    fn a_sender_of_ours_is_taken_if_it_can_send() {
+        let mut sims = [sim("a", "+49", 1), sim("bb", "", 9)];
+        assert_eq!(reasons(&sims, "+49", "+2"), [Reason::NotTheSender, Reason::ChosenAsSender]);
+        sims[1].health = HealthLevel::Critical;
+        assert_eq!(reasons(&sims, "+49", "+2"), [Reason::Chosen, Reason::NoPrefix]);
+        assert_eq!(reasons(&sims, "+49", "+99"), [Reason::Chosen, Reason::NoPrefix]);
+    }
+
+    #[test]
+    fn short_codes_need_a_prefix_of_digits_or_a_forced_sender() {
+        let sims = [sim("a", "+", 1), sim("bb", "7", 9)];
+        assert_eq!(reasons(&sims, "7070", ""), [Reason::NoPrefix, Reason::Chosen]);
+        assert_eq!(reasons(&sims, "8080", ""), [Reason::NoPrefix, Reason::NoPrefix]);
+        assert_eq!(reasons(&sims, "8080", "+1"), [Reason::ChosenAsSender, Reason::NotTheSender]);
+    }
+}
