@@ -3,6 +3,15 @@
 //! [`wire`] reads and writes documents and is pure; the command line client uses it too. `value` reads arguments, `auth`
 //! checks tokens, `methods` answers, `server` owns the listener. Modems are asked through the pool only.
 
+mod auth;
+mod connection;
 mod fault;
+mod methods;
+mod repost;
+mod server;
 mod value;
 pub mod wire;
+
+pub use connection::{Connection, Lifeline};
+pub use methods::{Backends, Caller, Methods};
+pub use server::{BindError, Limits, Server};

@@ -17,7 +17,11 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Takes the arguments of a method that wants between `least` and `most` of them.
     pub(crate) fn new(params: Vec<Value>, least: usize, most: usize) -> Result<Self, Fault> {
-        if (least..=most).contains(&params.len()) { Ok(Self { rest: params.into_iter() }) } else { Err(fault::signature()) }
+        if (least..=most).contains(&params.len()) {
+            Ok(Self { rest: params.into_iter() })
+        } else {
+            Err(fault::signature())
+        }
     }
 
     /// The next argument as text.

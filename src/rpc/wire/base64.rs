@@ -29,7 +29,8 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
 pub(super) fn encode(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len().div_ceil(3) * 4);
     for chunk in octets.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, &octet| (group << 8) | u32::from(octet)) << (8 * (3 - chunk.len()));
+        let group =
+            chunk.iter().fold(0_u32, |group, &octet| (group << 8) | u32::from(octet)) << (8 * (3 - chunk.len()));
         for position in 0..4_usize {
             let index = usize::try_from((group >> (18 - 6 * position)) & 0x3f).unwrap_or(0);
             let letter = ALPHABET.get(index).copied().unwrap_or(b'=');

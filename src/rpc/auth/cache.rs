@@ -1,0 +1,138 @@
+//! Verdicts on tokens that opened something, by keyed digest. The time is handed in.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
+
+use aws_lc_rs::constant_time;
+
+/// HMAC-SHA256 of a token under the key of this process.
+pub(super) type Digest = [u8; 32];
+
+const CAPACITY: usize = 64;
+const LIFETIME: Duration = Duration::from_secs(600);
+
+/// What is known of one token: for each hash that was checked, whether it matched.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Verdicts {
+    by_hash: BTreeMap<String, bool>,
+}
+
+impl Verdicts {
+    /// Notes one check.
+    pub(super) fn add(&mut self, hash: &str, matched: bool) {
+        self.by_hash.insert(hash.to_owned(), matched);
+    }
+
+    /// Whether `hash` was checked.
+    pub(super) fn covers(&self, hash: &str) -> bool {
+        self.by_hash.contains_key(hash)
+    }
+
+    /// Those of `hashes` that matched, if any did.
+    pub(super) fn opened(&self, hashes: &BTreeSet<String>) -> Option<BTreeSet<String>> {
+        let opened: BTreeSet<String> =
+            hashes.iter().filter(|hash| self.by_hash.get(*hash) == Some(&true)).cloned().collect();
+        (!opened.is_empty()).then_some(opened)
+    }
+
+    fn any(&self) -> bool {
+        self.by_hash.values().any(|matched| *matched)
+    }
+}
+
+/// The least recently used of 64 entries makes room; each is forgotten ten minutes after its check.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    entries: HashMap<Digest, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    verdicts: Verdicts,
+    checked: Instant,
+    used: Instant,
+}
+
+impl Cache {
+    /// What is known, if it covers all of `hashes`.
+    pub(super) fn lookup(&mut self, digest: &Digest, hashes: &BTreeSet<String>, now: Instant) -> Option<Verdicts> {
+        self.known(digest, now).filter(|verdicts| hashes.iter().all(|hash| verdicts.covers(hash)))
+    }
+
+    /// Whatever is known.
+    pub(super) fn known(&mut self, digest: &Digest, now: Instant) -> Option<Verdicts> {
+        self.entries.retain(|_, entry| now.saturating_duration_since(entry.checked) < LIFETIME);
+        // Every entry is compared in constant time: how far a lookup got tells nothing.
+        let found = self.entries.iter_mut().fold(None, |found, (key, entry)| {
+            let same = constant_time::verify_slices_are_equal(key, digest).is_ok();
+            if same { Some(entry) } else { found }
+        })?;
+        found.used = now;
+        Some(found.verdicts.clone())
+    }
+
+    /// Keeps the verdicts on a token that opened something; others would let strangers fill the cache.
+    pub(super) fn remember(&mut self, digest: Digest, verdicts: &Verdicts, now: Instant) {
+        if !verdicts.any() {
+            return;
+        }
+        if self.entries.len() >= CAPACITY
+            && !self.entries.contains_key(&digest)
+            && let Some(oldest) = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key)
+        {
+            self.entries.remove(&oldest);
+        }
+        let checked = self.entries.get(&digest).map_or(now, |entry| entry.checked);
+        self.entries.insert(digest, Entry { verdicts: verdicts.clone(), checked, used: now });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdicts(pairs: &[(&str, bool)]) -> Verdicts {
+        let mut verdicts = Verdicts::default();
+        pairs.iter().for_each(|(hash, matched)| verdicts.add(hash, *matched));
+        verdicts
+    }
+
+    fn set(hashes: &[&str]) -> BTreeSet<String> {
+        hashes.iter().map(|&hash| hash.to_owned()).collect()
+    }
+
+    #[test]
+    fn known_for_ten_minutes_and_only_for_the_hashes_checked() {
+        let (mut cache, start) = (Cache::default(), Instant::now());
+        cache.remember([1; 32], &verdicts(&[("a", true), ("b", false)]), start);
+        let known = cache.lookup(&[1; 32], &set(&["a", "b"]), start + Duration::from_secs(599)).unwrap();
+        assert_eq!(known.opened(&set(&["a", "b"])), Some(set(&["a"])));
+        assert_eq!(known.opened(&set(&["b"])), None);
+        assert!(cache.lookup(&[1; 32], &set(&["a", "c"]), start).is_none());
+        assert!(cache.lookup(&[2; 32], &set(&["a"]), start).is_none());
+        assert!(cache.lookup(&[1; 32], &set(&["a"]), start + LIFETIME).is_none());
+    }
+
+    #[test]
+    fn tokens_that_open_nothing_are_not_kept() {
+        let mut cache = Cache::default();
+        cache.remember([1; 32], &verdicts(&[("a", false)]), Instant::now());
+        assert!(cache.entries.is_empty());
+    }
+
+    #[test]
+    fn the_least_recently_used_entry_makes_room() {
+        let (mut cache, start) = (Cache::default(), Instant::now());
+        for number in 0..64 {
+            cache.remember([number; 32], &verdicts(&[("a", true)]), start + Duration::from_millis(number.into()));
+        }
+        let later = start + Duration::from_secs(1);
+        assert!(cache.known(&[0; 32], later).is_some());
+        cache.remember([64; 32], &verdicts(&[("a", true)]), later);
+        assert_eq!(cache.entries.len(), CAPACITY);
+        assert!(cache.known(&[0; 32], later).is_some());
+        assert!(cache.known(&[1; 32], later).is_none());
+    }
+}

@@ -1,0 +1,257 @@
+//! Who may call: tokens against the hashes of the configuration, without letting a stranger buy processor time.
+//!
+//! A bcrypt check takes a tenth of a second of one core. So verdicts on good tokens are cached under a keyed digest, all
+//! other checks go through one worker with a short queue, and an address that keeps failing has to wait. A refused token
+//! gets one answer whatever the reason. Tokens are never logged: the log has the peer and eight hex digits of the digest.
+
+mod backoff;
+mod cache;
+mod hash;
+
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    time::Instant,
+};
+
+use aws_lc_rs::{hmac, rand};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::oneshot;
+
+use self::{
+    backoff::{Admission, Backoff, peer_of},
+    cache::{Cache, Digest, Verdicts},
+};
+
+/// Checks waiting for the worker.
+const QUEUE: usize = 8;
+
+/// bcrypt looks at 72 octets; more would be cut off silently.
+const LONGEST_TOKEN: usize = 72;
+
+/// Why a call is not let in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Refusal {
+    /// The token opens nothing that was asked for.
+    Invalid,
+    /// Too many wrong tokens from this address.
+    TooMany {
+        /// Until the next try counts.
+        seconds: u64,
+    },
+    /// The queue is full.
+    Busy,
+}
+
+/// The token checker. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Authenticator {
+    shared: Arc<Shared>,
+    jobs: SyncSender<Job>,
+}
+
+struct Shared {
+    key: hmac::Key,
+    cache: Mutex<Cache>,
+    backoff: Mutex<Backoff>,
+}
+
+struct Job {
+    token: SecretString,
+    digest: Digest,
+    hashes: BTreeSet<String>,
+    verdicts: oneshot::Sender<Verdicts>,
+}
+
+impl Authenticator {
+    /// Starts the worker. It ends with the last clone.
+    ///
+    /// # Errors
+    /// If the system gives no random numbers or no thread.
+    pub(crate) fn start() -> std::io::Result<Self> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new())
+            .map_err(|_| std::io::Error::other("no random numbers"))?;
+        let shared = Arc::new(Shared { key, cache: Mutex::default(), backoff: Mutex::default() });
+        let (jobs, queue) = sync_channel(QUEUE);
+        let worker = Arc::clone(&shared);
+        std::thread::Builder::new().name("token-check".to_owned()).spawn(move || work(&worker, &queue))?;
+        Ok(Self { shared, jobs })
+    }
+
+    /// Which of `hashes` the token opens; never an empty set.
+    pub(crate) async fn opened(
+        &self,
+        peer: IpAddr,
+        token: &SecretString,
+        hashes: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, Refusal> {
+        let digest = self.digest(token);
+        let plausible = is_plausible(token.expose_secret());
+        if plausible && let Some(verdicts) = self.cache().lookup(&digest, &hashes, Instant::now()) {
+            return verdicts.opened(&hashes).ok_or(Refusal::Invalid);
+        }
+        let peer = peer_of(peer);
+        match self.backoff().admit(peer, Instant::now()) {
+            Admission::Go => {}
+            Admission::Busy => return Err(Refusal::Busy),
+            Admission::Wait(wait) => return Err(Refusal::TooMany { seconds: wait.as_secs().max(1) }),
+        }
+        let trial = Trial { shared: &self.shared, peer, failed: None };
+        let verdicts =
+            if plausible { self.verify(token, digest, hashes.clone()).await } else { Ok(Verdicts::default()) };
+        let opened = verdicts.map(|verdicts| verdicts.opened(&hashes));
+        match opened {
+            Ok(Some(opened)) => {
+                trial.ended(false);
+                Ok(opened)
+            }
+            Ok(None) => {
+                trial.ended(true);
+                let [a, b, c, d, ..] = digest;
+                tracing::warn!(%peer, token = format_args!("{a:02x}{b:02x}{c:02x}{d:02x}"), "wrong API token");
+                Err(Refusal::Invalid)
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// A digest of something that must not be kept itself, under the key of this process.
+    pub(crate) fn digest_of(&self, octets: &[u8]) -> [u8; 32] {
+        let tag = hmac::sign(&self.shared.key, octets);
+        let mut digest = [0; 32];
+        for (to, from) in digest.iter_mut().zip(tag.as_ref()) {
+            *to = *from;
+        }
+        digest
+    }
+
+    fn digest(&self, token: &SecretString) -> Digest {
+        self.digest_of(token.expose_secret().as_bytes())
+    }
+
+    async fn verify(
+        &self,
+        token: &SecretString,
+        digest: Digest,
+        hashes: BTreeSet<String>,
+    ) -> Result<Verdicts, Refusal> {
+        let (verdicts, answer) = oneshot::channel();
+        let job = Job { token: token.clone(), digest, hashes, verdicts };
+        self.jobs.try_send(job).map_err(|_| Refusal::Busy)?;
+        answer.await.map_err(|_| Refusal::Busy)
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        lock(&self.shared.cache)
+    }
+
+    fn backoff(&self) -> MutexGuard<'_, Backoff> {
+        lock(&self.shared.backoff)
+    }
+}
+
+/// One admitted trial; it is given back also when the caller hangs up while waiting.
+struct Trial<'a> {
+    shared: &'a Shared,
+    peer: IpAddr,
+    failed: Option<bool>,
+}
+
+impl Trial<'_> {
+    fn ended(mut self, failed: bool) {
+        self.failed = Some(failed);
+    }
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        lock(&self.shared.backoff).ended(self.peer, self.failed, Instant::now());
+    }
+}
+
+/// The worker: one check after the other.
+fn work(shared: &Shared, queue: &Receiver<Job>) {
+    while let Ok(job) = queue.recv() {
+        if job.verdicts.is_closed() {
+            continue;
+        }
+        // The same token may have been waiting twice.
+        let known = lock(&shared.cache).known(&job.digest, Instant::now());
+        let verdicts = hash::verify_all(job.token.expose_secret(), &job.hashes, known);
+        lock(&shared.cache).remember(job.digest, &verdicts, Instant::now());
+        drop(job.verdicts.send(verdicts));
+    }
+}
+
+/// A lock whose data stays whole whatever its holder did.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_plausible(token: &str) -> bool {
+    !token.is_empty() && token.len() <= LONGEST_TOKEN && !token.contains('\0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
+    fn token(text: &str) -> SecretString {
+        SecretString::from(text)
+    }
+
+    fn hashes(tokens: &[&str]) -> BTreeSet<String> {
+        tokens.iter().map(|token| bcrypt::hash(token, 4).unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn good_and_bad_tokens() {
+        let auth = Authenticator::start().unwrap();
+        let known = hashes(&["alpha", "beta"]);
+        let opened = auth.opened(PEER, &token("beta"), known.clone()).await.unwrap();
+        assert_eq!(opened.len(), 1);
+        assert!(bcrypt::verify("beta", opened.first().unwrap()).unwrap());
+        for bad in ["gamma", "", "beta\0", &"b".repeat(73)] {
+            let refused = auth.opened(PEER, &token(bad), known.clone()).await;
+            assert_eq!(refused, Err(Refusal::Invalid), "{bad:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn five_failures_make_strangers_wait_but_not_cached_tokens() {
+        let auth = Authenticator::start().unwrap();
+        let known = hashes(&["alpha"]);
+        auth.opened(PEER, &token("alpha"), known.clone()).await.unwrap();
+        for round in 0..5 {
+            let refused = auth.opened(PEER, &token(&format!("bad{round}")), known.clone()).await;
+            assert_eq!(refused, Err(Refusal::Invalid));
+        }
+        let refused = auth.opened(PEER, &token("bad"), known.clone()).await;
+        assert!(matches!(refused, Err(Refusal::TooMany { seconds: 1..=2 })), "{refused:?}");
+        assert!(auth.opened(PEER, &token("alpha"), known.clone()).await.is_ok());
+        let neighbour = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8));
+        assert_eq!(auth.opened(neighbour, &token("bad"), known).await, Err(Refusal::Invalid));
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_an_answer() {
+        let auth = Authenticator::start().unwrap();
+        let slow: BTreeSet<String> = [bcrypt::hash("other", 10).unwrap()].into();
+        let calls = (0..12_u8).map(|host| {
+            let (auth, slow) = (auth.clone(), slow.clone());
+            let peer = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, host));
+            async move { auth.opened(peer, &token("wrong"), slow).await }
+        });
+        let mut set = tokio::task::JoinSet::new();
+        calls.for_each(|call| drop(set.spawn(call)));
+        let answers = set.join_all().await;
+        let busy = answers.iter().filter(|answer| **answer == Err(Refusal::Busy)).count();
+        assert!((1..=4).contains(&busy), "{busy} of 12 refused");
+    }
+}

@@ -1,0 +1,190 @@
+//! Received messages: those of the last while, and waiting for the next.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::{
+    Timestamp,
+    tz::{Offset, TimeZone},
+};
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use super::{
+    super::{
+        fault,
+        value::Arguments,
+        wire::{Fault, Value},
+    },
+    Caller, Context, int, store_fault, structure, token,
+};
+use crate::{
+    model::{InboundMessage, MessageId, Msisdn, SlotId},
+    store::InboxQuery,
+};
+
+/// Longest time `wait_sms` waits, in seconds.
+const LONGEST_WAIT: i64 = 60;
+
+/// Most messages in one answer; at some 600 octets each this is what an answer may weigh.
+const MOST_MESSAGES: usize = 10_000;
+
+/// `get_sms(token, phone_number)`.
+pub(super) async fn messages(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+    let mut arguments = Arguments::new(params, 2, 2)?;
+    let token = token(&mut arguments)?;
+    let number = arguments.text()?;
+    let slots = readable(context, caller, &token, &number).await?;
+    Ok(answer(read(context, &slots, None).await?))
+}
+
+/// `wait_sms(token, phone_number, timeout, after)`.
+pub(super) async fn wait(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+    let mut arguments = Arguments::new(params, 4, 4)?;
+    let token = token(&mut arguments)?;
+    let (number, timeout, after) = (arguments.text()?, arguments.whole()?, arguments.text()?);
+    let slots = readable(context, caller, &token, &number).await?;
+    let timeout = u64::try_from(timeout)
+        .ok()
+        .filter(|_| timeout <= LONGEST_WAIT)
+        .map(Duration::from_secs)
+        .ok_or_else(|| fault::bad_argument("Invalid timeout: 0 to 60 seconds."))?;
+    let after = if after.is_empty() {
+        None
+    } else {
+        Some(MessageId::parse(&after).ok_or_else(|| fault::bad_argument("Invalid sms_id."))?)
+    };
+
+    let deadline = Instant::now() + timeout;
+    let mut arrivals = context.backends.store.arrivals();
+    loop {
+        arrivals.borrow_and_update();
+        let found = read(context, &slots, after).await?;
+        if !found.is_empty() {
+            return Ok(answer(found));
+        }
+        tokio::select! {
+            changed = arrivals.changed() => {
+                if changed.is_err() {
+                    return Ok(answer(found));
+                }
+            }
+            () = tokio::time::sleep_until(deadline) => return Ok(answer(found)),
+            () = caller.stopping.cancelled() => return Ok(answer(found)),
+        }
+    }
+}
+
+/// The slots the token may read and `number` means.
+async fn readable(
+    context: &Context,
+    caller: &Caller,
+    token: &SecretString,
+    number: &str,
+) -> Result<Vec<SlotId>, Fault> {
+    let tokens = &context.backends.api.token_get_sms;
+    let hashes: BTreeSet<String> = tokens.values().flatten().cloned().collect();
+    let opened = context.opened(caller, token, hashes).await?;
+    let mut slots: Vec<SlotId> = tokens
+        .iter()
+        .filter(|(_, hashes)| hashes.iter().any(|hash| opened.contains(hash)))
+        .map(|(slot, _)| slot.clone())
+        .collect();
+    if number.is_empty() {
+        return Ok(slots);
+    }
+    let number = Msisdn::parse(number).map_err(|_| fault::bad_argument("Invalid phone number format."))?;
+    let Some(slot) = context.slot_of(number.as_str()) else { return Ok(Vec::new()) };
+    slots.retain(|readable| *readable == slot.id);
+    if slots.is_empty() { Err(fault::invalid_token()) } else { Ok(slots) }
+}
+
+async fn read(context: &Context, slots: &[SlotId], after: Option<MessageId>) -> Result<Vec<InboundMessage>, Fault> {
+    if slots.is_empty() {
+        return Ok(Vec::new());
+    }
+    let store = &context.backends.store;
+    let since = store.now().before(context.backends.api.get_sms_window);
+    let query = InboxQuery { slots: slots.to_vec(), since, after, limit: MOST_MESSAGES };
+    store.inbox(query).await.map_err(|error| store_fault(&error))
+}
+
+fn answer(messages: Vec<InboundMessage>) -> Value {
+    let local = TimeZone::system();
+    Value::Array(messages.into_iter().map(|message| describe(message, &local)).collect())
+}
+
+fn describe(message: InboundMessage, local: &TimeZone) -> Value {
+    let sent_text = message.sent_at.map(|time| with_offset(time, message.sent_offset)).unwrap_or_default();
+    let received_offset = local.to_offset(message.received_at).seconds();
+    structure([
+        ("sms_id", Value::string(message.id.to_string())),
+        ("recipient", Value::String(message.recipient)),
+        ("text", Value::String(message.text)),
+        // A message whose service centre gave no valid time still needs one on the wire.
+        ("timestamp", utc(message.sent_at.unwrap_or(message.received_at))),
+        ("created_timestamp", utc(message.received_at)),
+        ("sender", Value::String(message.sender)),
+        ("receiving_modem", Value::string(message.slot.as_str())),
+        ("receiving_network", Value::String(message.network)),
+        ("flash", Value::Boolean(message.flash)),
+        ("timestamp_text", Value::String(sent_text)),
+        ("created_timestamp_text", Value::String(with_offset(message.received_at, received_offset))),
+        ("parts_missing", int(message.parts_missing)),
+        ("undecodable", Value::Boolean(message.undecodable)),
+    ])
+}
+
+fn utc(time: Timestamp) -> Value {
+    Value::DateTime(Offset::UTC.to_datetime(time))
+}
+
+/// RFC 3339, to the second.
+fn with_offset(time: Timestamp, seconds: i32) -> String {
+    let offset = Offset::from_seconds(seconds).unwrap_or(Offset::UTC);
+    let zoned = time.to_zoned(TimeZone::fixed(offset));
+    zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::{super::super::wire::write_response, *};
+
+    #[test]
+    fn members_of_a_message() {
+        let message = InboundMessage {
+            sequence: 1,
+            id: MessageId::from_uuid(Uuid::from_u128(1)),
+            slot: SlotId::new("00"),
+            recipient: "+491760000000".into(),
+            sender: "Bank".into(),
+            text: "code\u{c} 1".into(),
+            network: "Vodafone.de".into(),
+            sent_at: Some("2026-11-20T22:19:05.9Z".parse().unwrap()),
+            sent_offset: 3600,
+            received_at: "2026-11-20T22:19:07.5Z".parse().unwrap(),
+            flash: true,
+            parts_missing: 2,
+            undecodable: false,
+            completes: None,
+        };
+        let without_time = InboundMessage { sent_at: None, ..message.clone() };
+        let value = describe(message, &TimeZone::UTC);
+        for (name, xml) in [
+            ("sms_id", "<string>00000000-0000-0000-0000-000000000001</string>"),
+            ("text", "<string>code 1</string>"),
+            ("timestamp", "<dateTime.iso8601>20261120T22:19:05</dateTime.iso8601>"),
+            ("timestamp_text", "<string>2026-11-20T23:19:05+01:00</string>"),
+            ("created_timestamp_text", "<string>2026-11-20T22:19:07+00:00</string>"),
+            ("flash", "<boolean>1</boolean>"),
+            ("parts_missing", "<int>2</int>"),
+        ] {
+            let written = write_response(value.member(name).unwrap());
+            assert!(written.contains(xml), "{name}: {written}");
+        }
+        let value = describe(without_time, &TimeZone::UTC);
+        assert_eq!(value.member("timestamp"), value.member("created_timestamp"));
+        assert_eq!(value.member("timestamp_text"), Some(&Value::string("")));
+    }
+}

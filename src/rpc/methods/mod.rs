@@ -1,0 +1,163 @@
+//! The methods: arguments in, value or fault out.
+//!
+//! Split by noun: `outbox` (send_sms, get_delivery_status, get_message), `inbox` (get_sms, wait_sms), `monitor`
+//! (get_stats, get_health_state), `ussd`, `introspection` (system.*). None of them waits for a modem except send_ussd.
+
+mod inbox;
+mod introspection;
+mod monitor;
+mod outbox;
+mod ussd;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use secrecy::SecretString;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    auth::{Authenticator, Refusal},
+    connection::Connection,
+    fault,
+    repost::Reposts,
+    value::Arguments,
+    wire::{Call, Fault, Value},
+};
+use crate::{
+    config::{Api, Slot},
+    model::Health,
+    pool::Pool,
+    store::{Store, StoreError},
+};
+
+/// What the methods work on.
+pub struct Backends {
+    /// `[api]`.
+    pub api: Api,
+    /// The slots of `sim-cards.conf`.
+    pub slots: Vec<Slot>,
+    /// The store.
+    pub store: Store,
+    /// The modems.
+    pub pool: Pool,
+    /// Health of the mailer; `None` if mail is switched off.
+    pub mail_health: Option<watch::Receiver<Health>>,
+    /// Whether a text fits into as many segments as one message can have.
+    pub text_fits: fn(&str) -> bool,
+}
+
+/// Every method of the interface. Cheap to clone.
+#[derive(Clone)]
+pub struct Methods {
+    context: Arc<Context>,
+}
+
+struct Context {
+    backends: Backends,
+    auth: Authenticator,
+    reposts: Reposts,
+}
+
+/// Who calls, and for how long an answer is worth waiting for.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The connection the call came on.
+    pub connection: Connection,
+    /// Cancelled when the server stops: waiting methods answer with what they have.
+    pub stopping: CancellationToken,
+}
+
+impl Methods {
+    /// Starts the token checker over `backends`.
+    ///
+    /// # Errors
+    /// If the system gives no random numbers or no thread.
+    pub fn start(backends: Backends) -> std::io::Result<Self> {
+        let (auth, reposts) = (Authenticator::start()?, Reposts::new(backends.api.repost_window));
+        Ok(Self { context: Arc::new(Context { backends, auth, reposts }) })
+    }
+
+    /// Runs one call.
+    ///
+    /// # Errors
+    /// The fault to answer with.
+    pub async fn call(&self, caller: &Caller, call: Call) -> Result<Value, Fault> {
+        let context = &self.context;
+        let params = call.params;
+        match call.method.as_str() {
+            "get_delivery_status" => outbox::delivery_status(context, caller, params).await,
+            "get_health_state" => monitor::health_state(context, caller, params).await,
+            "get_message" => outbox::message(context, caller, params).await,
+            "get_sms" => inbox::messages(context, caller, params).await,
+            "get_stats" => monitor::stats(context, caller, params).await,
+            "ping" => Arguments::new(params, 0, 0).map(|_| Value::string("OK")),
+            "send_sms" => outbox::send(context, caller, params).await,
+            "send_ussd" => ussd::send(context, caller, params).await,
+            "system.listMethods" => introspection::names(params),
+            "system.methodHelp" => introspection::help(params),
+            "system.methodSignature" => introspection::signature(params),
+            "wait_sms" => inbox::wait(context, caller, params).await,
+            unknown => Err(fault::no_such_method(unknown)),
+        }
+    }
+}
+
+impl Context {
+    /// Which of `hashes` the token opens.
+    async fn opened(
+        &self,
+        caller: &Caller,
+        token: &SecretString,
+        hashes: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, Fault> {
+        let opened = self.auth.opened(caller.connection.peer(), token, hashes).await;
+        opened.map_err(|refusal| match refusal {
+            Refusal::Invalid => fault::invalid_token(),
+            Refusal::TooMany { seconds } => fault::too_many_attempts(seconds),
+            Refusal::Busy => fault::unavailable("Too many tokens are being checked. Try again in a moment."),
+        })
+    }
+
+    /// Lets the call go on if the token opens any of `hashes`.
+    async fn authorise(&self, caller: &Caller, token: &SecretString, hashes: &[String]) -> Result<(), Fault> {
+        self.opened(caller, token, hashes.iter().cloned().collect()).await.map(drop)
+    }
+
+    /// The slot with this number.
+    fn slot_of(&self, number: &str) -> Option<&Slot> {
+        self.backends.slots.iter().find(|slot| slot.phone_number.as_ref().is_some_and(|own| own.as_str() == number))
+    }
+}
+
+/// The next argument as a token.
+fn token(arguments: &mut Arguments) -> Result<SecretString, Fault> {
+    arguments.text().map(SecretString::from)
+}
+
+/// What a client hears of trouble in the store; the detail goes to the log.
+fn store_fault(error: &StoreError) -> Fault {
+    match error {
+        StoreError::Full { limit } => fault::unavailable(format!("The queue is full: {limit} messages are waiting.")),
+        StoreError::Closed => fault::unavailable("The gateway is stopping."),
+        StoreError::NoSuchMessage(_) | StoreError::Sqlite(_) => {
+            tracing::error!(%error, "the store failed an API call");
+            fault::unavailable("The store is not available now.")
+        }
+    }
+}
+
+/// Millionths as a decimal number.
+#[expect(clippy::cast_precision_loss, reason = "amounts of money stay far below 2^53 millionths")]
+fn units(micros: i64) -> Value {
+    Value::double(micros as f64 / 1e6)
+}
+
+/// A struct from name and value pairs.
+fn structure<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Struct(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// A whole number, cut to what 32 bits hold.
+fn int(number: impl TryInto<i32>) -> Value {
+    Value::int(number.try_into().unwrap_or(i32::MAX))
+}

@@ -1,0 +1,167 @@
+//! One deadline per connection, moved by what happens on it.
+//!
+//! hyper has one time-out for header and idle time together and none for an answer the peer does not read, so the
+//! connection's task watches this clock instead.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::watch,
+    time::Instant,
+};
+
+use super::Limits;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    /// Between two requests.
+    Idle,
+    /// Some of a request's header was read.
+    Header,
+    /// A request is being served.
+    Busy,
+}
+
+/// The deadline of one connection. Clones share it.
+#[derive(Clone)]
+pub(super) struct Deadline {
+    limits: Limits,
+    state: Arc<watch::Sender<(Phase, Instant)>>,
+}
+
+impl Deadline {
+    /// Starts with the first request's header.
+    pub(super) fn new(limits: Limits) -> Self {
+        let (state, _) = watch::channel((Phase::Header, Instant::now() + limits.header));
+        Self { limits, state: Arc::new(state) }
+    }
+
+    /// Returns when the deadline has passed.
+    pub(super) async fn passed(&self) {
+        let mut state = self.state.subscribe();
+        loop {
+            let (_, until) = *state.borrow_and_update();
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return,
+                changed = state.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// A request was read up to its body; idle time begins when the guard is dropped.
+    pub(super) fn busy(&self) -> Busy {
+        self.enter(Phase::Busy, self.limits.request);
+        Busy(self.clone())
+    }
+
+    fn octets_read(&self) {
+        if self.state.borrow().0 == Phase::Idle {
+            self.enter(Phase::Header, self.limits.header);
+        }
+    }
+
+    fn enter(&self, phase: Phase, time: Duration) {
+        self.state.send_replace((phase, Instant::now() + time));
+    }
+}
+
+/// A request under way.
+pub(super) struct Busy(Deadline);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.enter(Phase::Idle, self.0.limits.idle);
+    }
+}
+
+/// A stream that tells the deadline when something was read.
+pub(super) struct Watched<S> {
+    stream: S,
+    deadline: Deadline,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, deadline: Deadline) -> Self {
+        Self { stream, deadline }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.deadline.octets_read();
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn header_then_request_then_idle_then_header() {
+        let limits = Limits::default();
+        let start = Instant::now();
+        Deadline::new(limits).passed().await;
+        assert_eq!(start.elapsed(), limits.header);
+
+        let deadline = Deadline::new(limits);
+        let start = Instant::now();
+        let busy = deadline.busy();
+        deadline.octets_read();
+        deadline.passed().await;
+        assert_eq!(start.elapsed(), limits.request, "octets of the body do not move it");
+        drop(busy);
+
+        let start = Instant::now();
+        deadline.passed().await;
+        assert_eq!(start.elapsed(), limits.idle);
+
+        drop(deadline.busy());
+        let start = Instant::now();
+        let watcher = tokio::spawn({
+            let deadline = deadline.clone();
+            async move { deadline.passed().await }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        deadline.octets_read();
+        watcher.await.unwrap();
+        assert_eq!(start.elapsed(), Duration::from_secs(1) + limits.header);
+    }
+}
