@@ -57,9 +57,13 @@ fn configparser_agrees() {
         *refused.entry(expected["error"].as_str().unwrap_or("none")).or_insert(0) += 1;
     }
     // A generator that has become tame would prove nothing.
-    for (kind, least) in
-        [("none", 300), ("Parsing", 100), ("NoSection", 20), ("DuplicateSectionError", 50), ("DuplicateOptionError", 50)]
-    {
+    for (kind, least) in [
+        ("none", 300),
+        ("Parsing", 100),
+        ("NoSection", 20),
+        ("DuplicateSectionError", 50),
+        ("DuplicateOptionError", 50),
+    ] {
         assert!(refused.get(kind).is_some_and(|count| *count >= least), "{kind}: {refused:?}");
     }
 }
@@ -176,13 +180,37 @@ impl Generator {
     }
 
     fn section(&mut self) -> &'static str {
-        self.pick(&["a", "A", "b", "c d", " e ", "DEFAULT", "default", "mail", "00", "01", "x]y", "ü", "=", "#h", "s", "t"])
+        self.pick(&[
+            "a", "A", "b", "c d", " e ", "DEFAULT", "default", "mail", "00", "01", "x]y", "ü", "=", "#h", "s", "t",
+        ])
     }
 
     fn key(&mut self) -> &'static str {
         self.pick(&[
-            "k", "K", "key", "Key 2", "port", "token_SIM_get_sms", "ß", "İ", "ΑΣ", "a#b", "a;b", "%k", "[k", "x y", "l",
-            "m", "n", "o", "p", "q", "r", "s", "t", "u",
+            "k",
+            "K",
+            "key",
+            "Key 2",
+            "port",
+            "token_SIM_get_sms",
+            "ß",
+            "İ",
+            "ΑΣ",
+            "a#b",
+            "a;b",
+            "%k",
+            "[k",
+            "x y",
+            "l",
+            "m",
+            "n",
+            "o",
+            "p",
+            "q",
+            "r",
+            "s",
+            "t",
+            "u",
         ])
     }
 
@@ -192,9 +220,37 @@ impl Generator {
 
     fn value(&mut self) -> String {
         let pieces = [
-            "", "v", "1", "two words", "  ", "# no comment", " ; nor this", "%%", "%(k)s", "%(KEY)s", "%(port)s",
-            "%(none)s", "%", "%s", "%(", "%()s", "%(k)", "100%", "\"quoted\"", "'", "\\n", r"([\d+\,]+)", "a=b", "c:d",
-            "ä€😀", "\u{a0}", "[x]", "\u{b}", "\u{85}", "\u{1f}", "$2b$10$abc",
+            "",
+            "v",
+            "1",
+            "two words",
+            "  ",
+            "# no comment",
+            " ; nor this",
+            "%%",
+            "%(k)s",
+            "%(KEY)s",
+            "%(port)s",
+            "%(none)s",
+            "%",
+            "%s",
+            "%(",
+            "%()s",
+            "%(k)",
+            "100%",
+            "\"quoted\"",
+            "'",
+            "\\n",
+            r"([\d+\,]+)",
+            "a=b",
+            "c:d",
+            "ä€😀",
+            "\u{a0}",
+            "[x]",
+            "\u{b}",
+            "\u{85}",
+            "\u{1f}",
+            "$2b$10$abc",
         ];
         (0..self.below(4)).map(|_| self.pick(&pieces)).collect()
     }

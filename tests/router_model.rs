@@ -16,7 +16,8 @@ enum Outcome {
 /// The manual's rules, one after the other.
 fn model(sims: &[Sim], recipient: &str, sender: &str) -> Outcome {
     let can_send = |sim: &&Sim| sim.ready && sim.health != HealthLevel::Critical;
-    let mut left: Vec<&Sim> = sims.iter().filter(|sim| sim.number == sender && !sender.is_empty()).filter(can_send).collect();
+    let mut left: Vec<&Sim> =
+        sims.iter().filter(|sim| sim.number == sender && !sender.is_empty()).filter(can_send).collect();
     if left.is_empty() {
         let begins = |prefix: &Prefix| {
             let prefix: Vec<char> = prefix.as_str().chars().collect();
