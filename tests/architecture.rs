@@ -37,13 +37,18 @@ struct Layer {
     reason: &'static str,
 }
 
-const LAYERS: [Layer; 15] = [
+const LAYERS: [Layer; 16] = [
     Layer { room: "model", may_name: &[], reason: "the nouns stand below everything" },
     Layer { room: "tpdu", may_name: &["model"], reason: "a codec knows octets and nouns" },
-    Layer { room: "at", may_name: &["model", "tpdu"], reason: "+CMT and +CDS carry TPDUs" },
-    Layer { room: "ussd", may_name: &["model", "tpdu", "at"], reason: "USSD text uses the alphabets of TS 23.038" },
+    Layer { room: "at", may_name: &["model", "tpdu", "ussd"], reason: "+CMT and +CDS carry TPDUs, +CUSD carries USSD" },
+    Layer { room: "ussd", may_name: &["model", "tpdu"], reason: "USSD text uses the alphabets of TS 23.038" },
     Layer { room: "router", may_name: &["model", "config"], reason: "a decision over values" },
     Layer { room: "config", may_name: &["model"], reason: "text to nouns" },
+    Layer {
+        room: "config_files",
+        may_name: &["model", "config"],
+        reason: "it reads the files that config understands",
+    },
     Layer { room: "store", may_name: &["model"], reason: "one file, and nothing but the nouns in it" },
     Layer {
         room: "modem",

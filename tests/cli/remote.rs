@@ -53,11 +53,11 @@ fn stats_are_upstreams_table() {
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
     let expected = "\
 + Get status ...
-#       Port          Phone number     dB  Network        Balance  #Snt  Last sent  #Rcv  Last recv  #Init  \
+#       Port          Phone number    dB  Network        Balance  #Snt  Last sent  #Rcv  Last recv  #Init  \
 Last init         Health  Health state message  Status
-00      /dev/ttyUSB0  +491760000000   -71  Vodafone.de  EUR 12.34     2                7                 1  \
+00      /dev/ttyUSB0  +491760000000  -71  Vodafone.de  EUR 12.34     2                7                 1  \
 2026-11-20 22:46  OK      \u{fffd}odd                  Ready.
-roof-1  /dev/ttyUSB0  +491760000000   -71  Vodafone.de        EUR     2                7                 1  \
+roof-1  /dev/ttyUSB0  +491760000000  -71  Vodafone.de        EUR     2                7                 1  \
 2026-11-20 22:46  OK      \u{fffd}odd                  Ready.
 ";
     assert_eq!(ran.out, expected);
@@ -76,11 +76,11 @@ fn stats_as_json() {
 #[test]
 fn the_client_takes_flags_before_and_after_its_command() {
     let folder = tempfile::tempdir().unwrap();
-    let gateway = Gateway::start(|_| Ok(pair("OK", "Guthaben: 12,34 EUR\nMen\u{1b}[2J")));
+    let gateway = Gateway::start(|_| Ok(pair("OK", "Guthaben: 12,34 EUR\nMen\u{202e}2J")));
     let mut command = to(&gateway, &mut linked("smsgate-client", folder.path()));
     let ran = run(command.args(["--sender", "+4911", "send-ussd", "--code", "*100#"]));
     let expected = "+ Sending USSD message and waiting for a response ...\n\
-                    + USSD response: Guthaben: 12,34 EUR\n  Men\u{fffd}[2J\n";
+                    + USSD response: Guthaben: 12,34 EUR\n  Men\u{fffd}2J\n";
     assert_eq!((ran.code, ran.out.as_str()), (0, expected), "{ran:?}");
     assert_eq!(gateway.calls.lock().unwrap()[0].params[1..], [Value::string("+4911"), Value::string("*100#")]);
 
@@ -251,7 +251,7 @@ fn the_check_speaks_icingas_language() {
     for (level, reasons, code, line) in [
         ("OK", "", 0, "OK | time="),
         ("WARNING", "[00] weak signal", 1, "WARNING [00] weak signal | time="),
-        ("CRITICAL", "a|b\n\u{1b}", 2, "CRITICAL a/b\u{fffd}\u{fffd} | time="),
+        ("CRITICAL", "a|b\n\u{202e}", 2, "CRITICAL a/b\u{fffd}\u{fffd} | time="),
         ("ODD", "", 3, "UNKNOWN the answer is not understood | time="),
     ] {
         let folder = tempfile::tempdir().unwrap();

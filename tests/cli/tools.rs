@@ -14,7 +14,7 @@ fn every_command_has_help() {
     {
         assert!(names.contains(&command), "{command} is not in {names:?}");
     }
-    for name in names {
+    for name in names.into_iter().filter(|name| *name != "help") {
         let ran = run(smsgate().args([name, "--help"]));
         assert!(ran.code == 0 && ran.out.contains("Usage: smsgate"), "{name}: {ran:?}");
     }
@@ -55,7 +55,7 @@ fn arguments_that_make_no_sense_are_usage_errors() {
 
 #[test]
 fn decode_shows_a_deliver() {
-    let pdu = "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07";
+    let pdu = "07911326040000F0040B911346610089F60000208062917314800CC8F71D14969741F977FD07";
     let expected = "\
 SCA      +31624000000
 TP-MTI   SMS-DELIVER
@@ -156,6 +156,7 @@ fn check_config(gateway: &str, slots: &str) -> crate::Ran {
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
+    assert_eq!(run(smsgate().args(["cert", "--out"]).arg(folder.path())).code, 0);
     run(smsgate().args(["check-config", "--config"]).arg(folder.path()))
 }
 
