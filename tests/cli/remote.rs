@@ -179,6 +179,30 @@ fn send_sms_works_with_a_gateway_that_knows_yes_and_no_only() {
 }
 
 #[test]
+fn the_shell_obeys_and_forgets_what_was_sent() {
+    let gateway = Gateway::start(|call| match call.method.as_str() {
+        "get_stats" => two_modems(call),
+        "send_ussd" => Ok(pair("OK", "12,34 EUR")),
+        "send_sms" => Err(fault(400, "Invalid recipient format.")),
+        other => Err(fault(8001, &format!("procedure {other} not found"))),
+    });
+    let state = tempfile::tempdir().unwrap();
+    let mut shell = to(&gateway, smsgate().args(["shell", "--sender", "+4911"]));
+    shell.env("XDG_STATE_HOME", state.path());
+    let ran = run(shell.write_stdin("ussd\n\n*100#\nsms\n\nx\nsecret text\nn\nfly\n\nexit\nstatus\n"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    for part in
+        ["+ USSD response: 12,34 EUR", "- Invalid recipient format. (fault 400)", "No such command", "loop-status"]
+    {
+        assert!(ran.out.contains(part), "{part:?} is not in {}", ran.out);
+    }
+    assert_eq!(gateway.methods(), ["get_stats", "send_ussd", "send_sms", "get_stats"]);
+    assert_eq!(gateway.calls.lock().unwrap()[1].params[1], Value::string("+4911"));
+    let history = std::fs::read_to_string(state.path().join("smsgate/history")).unwrap();
+    assert_eq!(history, "ussd\nsms\nfly\n");
+}
+
+#[test]
 fn ctrl_c_names_the_sms_and_stops() {
     let gateway = fate(&[("sent", "")]);
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_smsgate"));
