@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn columns_line_up() {
         let modems = vec![
-            ("00".to_owned(), modem("Vodafone.de", "OK", "")),
+            ("00".to_owned(), modem("Vodafone.de", "OK", "fine")),
             ("roof".to_owned(), modem("\u{1b}[2JÄther", "CRITICAL", "no answer")),
         ];
         let text = table(&modems, Look { width: None, colour: false });
