@@ -1,7 +1,7 @@
 //! `send-sms`: hands a message to the gateway and watches what becomes of it.
 
 use std::{
-    io::{IsTerminal, Write},
+    io::Write,
     time::{Duration, Instant},
 };
 
@@ -11,7 +11,8 @@ use serde_json::json;
 use super::{
     client::{Client, ClientError},
     exit::{Exit, Failure},
-    json, stats,
+    json,
+    stats::{self, Look},
 };
 use crate::{
     model::{OutgoingState, printable},
@@ -75,7 +76,8 @@ pub(super) fn run(
         }
         return Ok(());
     }
-    let mut progress = Progress::new(!args.json, std::io::stdout().is_terminal());
+    let width = Look::of_stdout().width;
+    let mut progress = Progress { wanted: !args.json, width, last: String::new(), drawn: false };
     let end = watch(client, &id, args.timeout.map(Duration::from_secs), &mut progress, out);
     progress.finish(out)?;
     let fate = end?;
@@ -190,16 +192,13 @@ fn ask(client: &Client, id: &str, old_gateway: &mut bool) -> Result<Fate, Client
 /// The waiting line: rewritten in place on a terminal, one line per change elsewhere.
 struct Progress {
     wanted: bool,
-    terminal: bool,
+    /// Columns of the terminal; `None` = there is none.
+    width: Option<usize>,
     last: String,
     drawn: bool,
 }
 
 impl Progress {
-    const fn new(wanted: bool, terminal: bool) -> Self {
-        Self { wanted, terminal, last: String::new(), drawn: false }
-    }
-
     fn show(&mut self, fate: &Fate, waited: Duration, out: &mut impl Write) -> Result<(), Failure> {
         if !self.wanted {
             return Ok(());
@@ -225,9 +224,10 @@ impl Progress {
             }
         }
         let state = printable(&state);
-        if self.terminal {
+        if let Some(width) = self.width {
+            let line = stats::shortened(&format!("  {state} {} s", waited.as_secs()), width.saturating_sub(1));
             // Carriage return, text, erase to the end of the line: no cursor state to restore.
-            write!(out, "\r  {state} {} s\u{1b}[K", waited.as_secs())?;
+            write!(out, "\r{line}\u{1b}[K")?;
             out.flush()?;
             self.drawn = true;
         } else if state != self.last {

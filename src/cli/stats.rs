@@ -35,7 +35,7 @@ impl Look {
     pub(super) fn of_stdout() -> Self {
         let terminal = std::io::stdout().is_terminal();
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let width = Table::new().width().filter(|_| terminal).map(usize::from);
+        let width = Table::new().width().map(usize::from).filter(|width| terminal && *width > 0);
         Self { width, colour }
     }
 }
@@ -181,7 +181,8 @@ fn row(id: &str, modem: &Value, cut: bool) -> Vec<String> {
     cells.into_iter().zip(&COLUMNS).map(limit).collect()
 }
 
-fn shortened(text: &str, limit: usize) -> String {
+/// The text, or as much of it as fits and an ellipsis.
+pub(super) fn shortened(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
     }
