@@ -116,7 +116,8 @@ impl<'a> Run<'a> {
             RunAlphabet::Ucs2 => {
                 let octets: usize = self.payloads.iter().map(|payload| payload.len()).sum();
                 // Odd segments that are even together had a unit cut in two; others just have an octet too many.
-                let kept = |payload: &&'a [u8]| if octets % 2 == 0 { payload.len() } else { payload.len() & !1 };
+                let kept =
+                    |payload: &&'a [u8]| if octets.is_multiple_of(2) { payload.len() } else { payload.len() & !1 };
                 let units: Vec<&[u8]> =
                     self.payloads.iter().map(|payload| payload.get(..kept(payload)).unwrap_or(payload)).collect();
                 ucs2::decode(&units.concat())

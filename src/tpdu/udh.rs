@@ -104,26 +104,23 @@ impl UserDataHeader {
     /// a number beyond them, is ignored, as is a header with malformed octets (9.2.3.24, 9.2.3.24.1).
     #[must_use]
     pub fn concatenation(&self) -> Option<Concatenation> {
-        self.last(|element| match *element {
-            InformationElement::Concatenation { reference, wide, total, sequence } => {
-                (1..=total).contains(&sequence).then_some(Concatenation { reference, wide, total, sequence })
-            }
-            _ => None,
+        self.last(|element| {
+            let &InformationElement::Concatenation { reference, wide, total, sequence } = element else { return None };
+            (1..=total).contains(&sequence).then_some(Concatenation { reference, wide, total, sequence })
         })
     }
 
     /// The tables its text is written with.
     pub(super) fn tables(&self) -> Tables {
-        Tables {
-            locking: self.last(|element| match *element {
-                InformationElement::NationalLockingShift(language) => Some(language),
-                _ => None,
-            }),
-            single: self.last(|element| match *element {
-                InformationElement::NationalSingleShift(language) => Some(language),
-                _ => None,
-            }),
-        }
+        let locking = self.last(|element| {
+            let &InformationElement::NationalLockingShift(language) = element else { return None };
+            Some(language)
+        });
+        let single = self.last(|element| {
+            let &InformationElement::NationalSingleShift(language) = element else { return None };
+            Some(language)
+        });
+        Tables { locking, single }
     }
 
     /// The octets, with the length octet before them.
