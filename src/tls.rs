@@ -229,11 +229,12 @@ fn server_config(
     let private = read(key)?;
     let private = PrivateKeyDer::from_pem_slice(&private).map_err(|_| TlsError::NoKey { path: key.to_owned() })?;
     let provider = Arc::new(provider(suites));
-    let failed = |source| match source {
-        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+    let failed = |source| {
+        if matches!(source, rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) {
             TlsError::Mismatch { certificate: certificate.to_owned(), key: key.to_owned() }
+        } else {
+            TlsError::Rustls { path: certificate.to_owned(), source }
         }
-        source => TlsError::Rustls { path: certificate.to_owned(), source },
     };
     let pair = CertifiedKey::from_der(chain, private, &provider).map_err(failed)?;
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -479,6 +480,51 @@ mod tests {
         for length in 0..leaf.len() {
             assert_eq!(validity(&CertificateDer::from(leaf[..length].to_vec())), None);
         }
+    }
+
+    /// Runs a handshake in memory.
+    fn handshake(ca: &Path, server: &Reloader, name: &str) -> Result<(), rustls::Error> {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let mut client = rustls::ClientConnection::new(Arc::new(client_config(Some(ca)).unwrap()), name)?;
+        let mut server = rustls::ServerConnection::new(server.subscribe().borrow().clone())?;
+        while client.is_handshaking() || server.is_handshaking() {
+            let mut octets = Vec::new();
+            client.write_tls(&mut octets).unwrap();
+            server.read_tls(&mut octets.as_slice()).unwrap();
+            server.process_new_packets()?;
+            octets.clear();
+            server.write_tls(&mut octets).unwrap();
+            client.read_tls(&mut octets.as_slice()).unwrap();
+            client.process_new_packets()?;
+        }
+        Ok(())
+    }
+
+    /// As `openssl req -x509` makes it: its own issuer, and marked as a CA.
+    fn self_signed(folder: &Path, last: Date) -> (PathBuf, PathBuf) {
+        let mut params = CertificateParams::new(vec!["gateway.example".to_owned()]).unwrap();
+        valid(&mut params, Date::constant(2020, 1, 1), last).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        (write(folder, "self.pem", &pem), write(folder, "self-key.pem", &key.serialize_pem()))
+    }
+
+    #[test]
+    fn a_self_signed_certificate_is_trusted_if_it_was_handed_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let issued = issued();
+        let ca = write(folder.path(), "ca.pem", &issued.ca);
+        let (certificate, key) = self_signed(folder.path(), Date::constant(2099, 1, 1));
+        let (server, _) = Reloader::load(&certificate, &key, &[]).unwrap();
+        assert_eq!(handshake(&certificate, &server, "gateway.example"), Ok(()));
+        assert!(handshake(&certificate, &server, "other.example").is_err());
+        assert!(handshake(&ca, &server, "gateway.example").is_err());
+        let (certificate, key) = self_signed(folder.path(), Date::constant(2021, 1, 1));
+        let (server, notice) = Reloader::load(&certificate, &key, &[]).unwrap();
+        assert!(notice.is_some_and(|notice| notice.contains("ended at")));
+        let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        assert_eq!(handshake(&certificate, &server, "gateway.example"), Err(expired));
     }
 
     #[test]

@@ -1,204 +1,388 @@
 //! The single source of durable truth: one SQLite file, one writer thread, readers on connections of their own.
 
+//!
+//! Every change goes through the writer's mailbox and is answered after its commit is on disk; queries see committed
+//! rows only. The store keeps PDUs but does not read them: joining parts is the caller's function.
+
+mod clock;
+mod concatenation;
+mod inbox;
+mod lock;
+mod outbox;
+mod readers;
+mod reports;
+mod retention;
+mod rows;
+mod schema;
+mod sims;
+mod spool;
 mod types;
+mod writer;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+};
 
+pub use clock::{ClockSource, SystemClock};
 use jiff::Timestamp;
-use tokio::sync::{Notify, watch};
-
-use crate::model::{InboundMessage, MessageId, OutgoingMessage, RunTime, SlotId};
+use rusqlite::Connection;
+use tokio::sync::{Notify, oneshot, watch};
 pub use types::*;
+
+use self::{
+    clock::RunClock,
+    lock::Lock,
+    readers::Readers,
+    writer::{Claims, Effects, MAILBOX, Operation, Signals, Task, Work, Writer},
+};
+use crate::model::{InboundMessage, MessageId, OutgoingMessage, OutgoingState, RunTime, SlotId};
 
 /// A handle on the store. Cheap to clone; every handle speaks to the same writer thread.
 #[derive(Clone, Debug)]
-pub struct Store {}
+pub struct Store {
+    inner: Arc<Inner>,
+}
 
 impl Store {
     /// Opens or creates the database, takes the lock beside it, checks it, recovers what a crash left half done (every
     /// part whose outcome is open becomes *unknown*) and starts the writer thread.
-    pub fn open(_path: &Path, _options: Options) -> Result<Self, OpenError> {
-        todo!()
+    pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        Self::open_with_clock(path, options, Arc::new(SystemClock))
+    }
+    /// As [`open`](Self::open), with a clock of the caller's.
+    ///
+    /// # Errors
+    /// [`OpenError`], as there.
+    pub fn open_with_clock(path: &Path, options: Options, clock: Arc<dyn ClockSource>) -> Result<Self, OpenError> {
+        let database_error = |source| OpenError::Database { path: path.to_owned(), source };
+        schema::prepare_folder(path)?;
+        let lock = Lock::take(path)?;
+        let schema::Opened { connection, damage } = schema::open(path)?;
+        let clock = RunClock::resume(clock, &connection).map_err(database_error)?;
+        recover(&connection, &options, &clock).map_err(database_error)?;
+        let last = inbox::last_sequence(&connection).map_err(database_error)?;
+        let signals = Arc::new(Signals {
+            mail: Arc::default(),
+            outbox: Arc::default(),
+            arrivals: watch::Sender::new(last),
+            transactions: AtomicU64::new(0),
+        });
+        let writer = Writer {
+            path: path.to_owned(),
+            options,
+            clock: clock.clone(),
+            connection: Some(connection),
+            signals: Arc::clone(&signals),
+            lock,
+        };
+        let (sender, receiver) = sync_channel(MAILBOX);
+        let thread = thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || writer.run(&receiver))
+            .map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
+        let inner = Inner {
+            clock,
+            signals,
+            damage,
+            readers: Readers::new(path.to_owned()),
+            mailbox: Mutex::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+    /// Where a damaged database was put that this one replaces.
+    #[must_use]
+    pub fn damage(&self) -> Option<PathBuf> {
+        self.inner.damage.clone()
+    }
+    /// Transactions that changed something, since opening.
+    #[must_use]
+    pub fn transactions(&self) -> u64 {
+        self.inner.signals.transactions.load(Ordering::Relaxed)
     }
     /// The running time now.
     pub fn now(&self) -> RunTime {
-        todo!()
+        self.inner.clock.now()
     }
     /// Drains the writer, checkpoints and closes.
     pub async fn close(&self) {
-        todo!()
+        let sender = self.inner.mailbox.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(sender);
+        self.inner.readers.close();
+        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // It ends by itself; joining off the runtime keeps other tasks going meanwhile.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
     }
 
     // inbound
     /// Commits one received segment durably; a completed message and its mail spool row land in the same transaction.
     /// When this returns `Ok` the segment may be deleted from the SIM (or acknowledged with CNMA).
-    pub async fn commit_segment(&self, _segment: NewSegment, _join: Joiner) -> Result<Committed, StoreError> {
-        todo!()
+    pub async fn commit_segment(&self, segment: NewSegment, join: Joiner) -> Result<Committed, StoreError> {
+        self.write(move |work| inbox::commit_segment(work, &segment, join)).await
     }
     /// The SIM confirmed the delete (or the CNMA): the same TPDU coming again is a network repeat from now on.
-    pub async fn segment_deleted(&self, _key: SegmentKey) -> Result<(), StoreError> {
-        todo!()
+    pub async fn segment_deleted(&self, key: SegmentKey) -> Result<(), StoreError> {
+        self.write(move |work| inbox::segment_deleted(work, &key)).await
     }
     /// What a listing of one memory of a SIM held: every segment thought to be on an index that is not listed was deleted.
-    pub async fn storage_listed(&self, _sim: &str, _memory: &str, _present: Vec<u16>) -> Result<(), StoreError> {
-        todo!()
+    pub async fn storage_listed(&self, sim: &str, memory: &str, present: Vec<u16>) -> Result<(), StoreError> {
+        let (sim, memory) = (sim.to_owned(), memory.to_owned());
+        self.write(move |work| inbox::storage_listed(work, &sim, &memory, &present)).await
     }
     /// Delivers every incomplete set older than `age` as a partial text, once each.
-    pub async fn deliver_partials(
-        &self,
-        _age: std::time::Duration,
-        _join: Joiner,
-    ) -> Result<Vec<MessageId>, StoreError> {
-        todo!()
+    pub async fn deliver_partials(&self, age: std::time::Duration, join: Joiner) -> Result<Vec<MessageId>, StoreError> {
+        self.write(move |work| concatenation::deliver_partials(work, age, join)).await
     }
     /// Visible messages of `slots`, oldest first.
-    pub async fn inbox(&self, _query: InboxQuery) -> Result<Vec<InboundMessage>, StoreError> {
-        todo!()
+    pub async fn inbox(&self, query: InboxQuery) -> Result<Vec<InboundMessage>, StoreError> {
+        self.read(move |connection| inbox::read(connection, &query)).await
     }
     /// The highest message sequence, changing with each new visible message.
     pub fn arrivals(&self) -> watch::Receiver<i64> {
-        todo!()
+        self.inner.signals.arrivals.subscribe()
     }
 
     // mail spool
     /// Woken when a mail row was added.
     pub fn mail_wakeup(&self) -> Arc<Notify> {
-        todo!()
+        Arc::clone(&self.inner.signals.mail)
     }
     /// Spool rows due now, oldest first.
-    pub async fn mail_due(&self, _limit: usize) -> Result<Vec<MailJob>, StoreError> {
-        todo!()
+    pub async fn mail_due(&self, limit: usize) -> Result<Vec<MailJob>, StoreError> {
+        let now = self.now();
+        self.read(move |connection| spool::due(connection, now, limit)).await
     }
     /// When the next spool row falls due, if any waits.
     pub async fn mail_next_due(&self) -> Result<Option<RunTime>, StoreError> {
-        todo!()
+        self.read(spool::next_due).await
     }
     /// The server took the mail.
-    pub async fn mail_sent(&self, _id: MessageId) -> Result<(), StoreError> {
-        todo!()
+    pub async fn mail_sent(&self, id: MessageId) -> Result<(), StoreError> {
+        self.write(move |work| spool::sent(work, id)).await
     }
     /// Not now: try again at `retry_at`.
-    pub async fn mail_deferred(&self, _id: MessageId, _error: &str, _retry_at: RunTime) -> Result<(), StoreError> {
-        todo!()
+    pub async fn mail_deferred(&self, id: MessageId, error: &str, retry_at: RunTime) -> Result<(), StoreError> {
+        let error = error.to_owned();
+        self.write(move |work| spool::deferred(work, id, &error, retry_at)).await
     }
     /// Never: kept as a dead letter for 30 days.
-    pub async fn mail_dead(&self, _id: MessageId, _error: &str) -> Result<(), StoreError> {
-        todo!()
+    pub async fn mail_dead(&self, id: MessageId, error: &str) -> Result<(), StoreError> {
+        let error = error.to_owned();
+        self.write(move |work| spool::dead(work, id, &error)).await
     }
     /// What waits and what died.
     pub async fn mail_backlog(&self) -> Result<MailBacklog, StoreError> {
-        todo!()
+        self.read(spool::backlog).await
     }
 
     // outbound
     /// Accepts a message durably. `Full` when `queue_limit` messages wait already.
-    pub async fn enqueue(&self, _message: NewOutgoing) -> Result<(), StoreError> {
-        todo!()
+    pub async fn enqueue(&self, message: NewOutgoing) -> Result<(), StoreError> {
+        self.write(move |work| outbox::enqueue(work, &message)).await
     }
     /// Woken when a message was queued or an outcome became known.
     pub fn outbox_wakeup(&self) -> Arc<Notify> {
-        todo!()
+        Arc::clone(&self.inner.signals.outbox)
     }
     /// Messages that want something done now (route and send, resume, resolve an unknown part, expire), oldest first.
-    pub async fn outbox_due(&self, _limit: usize) -> Result<Vec<OutboxJob>, StoreError> {
-        todo!()
+    pub async fn outbox_due(&self, limit: usize) -> Result<Vec<OutboxJob>, StoreError> {
+        self.write(move |work| outbox::due(work, limit)).await
+    }
+    /// A dispatcher starts anew: every job that was handed out and not answered is free again, half-sent ones as after
+    /// a restart.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub async fn outbox_abandoned(&self) -> Result<(), StoreError> {
+        self.write(outbox::recover).await
     }
     /// When the next message falls due, if any waits.
     pub async fn outbox_next_due(&self) -> Result<Option<RunTime>, StoreError> {
-        todo!()
+        self.write(|work| outbox::next_due(work)).await
     }
     /// A SIM was chosen. Parts are created at the first routing and kept afterwards.
-    pub async fn routed(&self, _id: MessageId, _route: Route) -> Result<(), StoreError> {
-        todo!()
+    pub async fn routed(&self, id: MessageId, route: Route) -> Result<(), StoreError> {
+        self.write(move |work| outbox::routed(work, id, &route)).await
     }
     /// The intent to submit `part` is on disk when this returns; only then may the PDU be handed to the modem.
     /// Counts a submission and its cost.
-    pub async fn part_begins(&self, _id: MessageId, _part: u16) -> Result<(), StoreError> {
-        todo!()
+    pub async fn part_begins(&self, id: MessageId, part: u16) -> Result<(), StoreError> {
+        self.write(move |work| outbox::part_begins(work, id, part)).await
     }
     /// The network took `part` with this TP-MR. `next` = the intent for the next part, in the same transaction.
     pub async fn part_sent(
         &self,
-        _id: MessageId,
-        _part: u16,
-        _reference: u8,
-        _next: Option<u16>,
+        id: MessageId,
+        part: u16,
+        reference: u8,
+        next: Option<u16>,
     ) -> Result<(), StoreError> {
-        todo!()
+        self.write(move |work| outbox::part_sent(work, id, part, reference, next)).await
     }
     /// `part` did not leave. `retry_at` = queued again until then; `None` = the message has failed.
     pub async fn part_refused(
         &self,
-        _id: MessageId,
-        _part: u16,
-        _cause: &str,
-        _retry_at: Option<RunTime>,
+        id: MessageId,
+        part: u16,
+        cause: &str,
+        retry_at: Option<RunTime>,
     ) -> Result<(), StoreError> {
-        todo!()
+        let cause = cause.to_owned();
+        self.write(move |work| outbox::part_refused(work, id, part, &cause, retry_at)).await
     }
     /// Nobody knows whether `part` left. With `resolve_at` it comes back as a job then, unless a report settles it first.
     pub async fn part_unknown(
         &self,
-        _id: MessageId,
-        _part: u16,
-        _cause: &str,
-        _resolve_at: Option<RunTime>,
+        id: MessageId,
+        part: u16,
+        cause: &str,
+        resolve_at: Option<RunTime>,
     ) -> Result<(), StoreError> {
-        todo!()
+        let cause = cause.to_owned();
+        self.write(move |work| outbox::part_unknown(work, id, part, &cause, resolve_at)).await
     }
     /// No part was tried: nothing to send with yet. Back to `queued` until `retry_at`.
-    pub async fn deferred(&self, _id: MessageId, _cause: &str, _retry_at: RunTime) -> Result<(), StoreError> {
-        todo!()
+    pub async fn deferred(&self, id: MessageId, cause: &str, retry_at: RunTime) -> Result<(), StoreError> {
+        let cause = cause.to_owned();
+        self.write(move |work| outbox::deferred(work, id, &cause, retry_at)).await
     }
     /// Ends a message in `failed`, `expired` or `unknown`.
-    pub async fn ended(
-        &self,
-        _id: MessageId,
-        _state: crate::model::OutgoingState,
-        _cause: &str,
-    ) -> Result<(), StoreError> {
-        todo!()
+    pub async fn ended(&self, id: MessageId, state: OutgoingState, cause: &str) -> Result<(), StoreError> {
+        let cause = cause.to_owned();
+        self.write(move |work| outbox::ended(work, id, state, &cause)).await
     }
     /// Commits a delivery report durably and matches it. When this returns `Ok` it may be deleted or acknowledged.
-    pub async fn commit_report(&self, _report: NewReport) -> Result<ReportMatch, StoreError> {
-        todo!()
+    pub async fn commit_report(&self, report: NewReport) -> Result<ReportMatch, StoreError> {
+        self.write(move |work| reports::commit_report(work, &report)).await
     }
     /// Everything about one outgoing message.
-    pub async fn outgoing(&self, _id: MessageId) -> Result<Option<OutgoingMessage>, StoreError> {
-        todo!()
+    pub async fn outgoing(&self, id: MessageId) -> Result<Option<OutgoingMessage>, StoreError> {
+        self.read(move |connection| outbox::outgoing(connection, id)).await
     }
     /// Messages accepted and not yet ended.
     pub async fn outbox_waiting(&self) -> Result<usize, StoreError> {
-        todo!()
+        self.read(outbox::waiting).await
     }
     /// Messages each slot sent on the calendar day of `today` (local), for the router's tie-break.
     pub async fn sent_on_day(
         &self,
-        _today: jiff::civil::Date,
+        today: jiff::civil::Date,
     ) -> Result<std::collections::BTreeMap<SlotId, u32>, StoreError> {
-        todo!()
+        self.read(move |connection| sims::sent_on_day(connection, today)).await
     }
 
     // SIM facts
     /// Counters and last times of every slot that has any.
     pub async fn sim_facts(&self) -> Result<std::collections::BTreeMap<SlotId, SimFacts>, StoreError> {
-        todo!()
+        self.read(sims::facts).await
+    }
+    /// A balance was read.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub async fn balance_read(&self, slot: &SlotId, balance_micros: i64) -> Result<(), StoreError> {
+        let slot = slot.clone();
+        self.write(move |work| sims::balance_read(work, &slot, balance_micros)).await
     }
     /// Whether this PIN may be tried on this SIM: not if an attempt with it is on record without an acceptance.
-    pub async fn pin_may_try(&self, _sim: &str, _pin_digest: [u8; 32]) -> Result<bool, StoreError> {
-        todo!()
+    pub async fn pin_may_try(&self, sim: &str, pin_digest: [u8; 32]) -> Result<bool, StoreError> {
+        let sim = sim.to_owned();
+        self.read(move |connection| sims::pin_may_try(connection, &sim, &pin_digest)).await
     }
     /// Records an attempt, durably, before the PIN is sent.
-    pub async fn pin_attempted(&self, _sim: &str, _pin_digest: [u8; 32], _at: Timestamp) -> Result<(), StoreError> {
-        todo!()
+    pub async fn pin_attempted(&self, sim: &str, pin_digest: [u8; 32], at: Timestamp) -> Result<(), StoreError> {
+        let sim = sim.to_owned();
+        self.write(move |work| sims::pin_attempted(work, &sim, &pin_digest, at)).await
     }
     /// The SIM took the PIN.
-    pub async fn pin_accepted(&self, _sim: &str, _pin_digest: [u8; 32]) -> Result<(), StoreError> {
-        todo!()
+    pub async fn pin_accepted(&self, sim: &str, pin_digest: [u8; 32]) -> Result<(), StoreError> {
+        let sim = sim.to_owned();
+        self.write(move |work| sims::pin_accepted(work, &sim, &pin_digest)).await
     }
 
     /// Deletes what is past its retention, in small batches; returns how many rows went.
     pub async fn retain(&self) -> Result<usize, StoreError> {
-        todo!()
+        let mut deleted = 0;
+        loop {
+            let batch = self.write(retention::retain).await?;
+            deleted += batch.deleted;
+            if !batch.more {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Work<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let operation: Box<dyn Operation> = Box::new(Task::new(work, reply));
+        {
+            let mailbox = self.inner.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
+            match mailbox.as_ref().map(|sender| sender.try_send(operation)) {
+                Some(Ok(())) => {}
+                Some(Err(TrySendError::Full(_))) => return Err(StoreError::Busy),
+                Some(Err(TrySendError::Disconnected(_))) | None => return Err(StoreError::Closed),
+            }
+        }
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn read<T, F>(&self, query: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.inner.readers.read(query).await
     }
 }
+
+/// What all handles share. The last one to go waits for the writer, so that the file is free afterwards.
+#[derive(Debug)]
+struct Inner {
+    clock: RunClock,
+    signals: Arc<Signals>,
+    damage: Option<PathBuf>,
+    readers: Readers,
+    mailbox: Mutex<Option<SyncSender<Box<dyn Operation>>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.readers.close();
+        drop(self.mailbox.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(thread) = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Settles what the last run left half done, before anybody can ask.
+fn recover(connection: &Connection, options: &Options, clock: &RunClock) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    let mut work = Work {
+        connection,
+        now: clock.now(),
+        wall: clock.wall(),
+        options,
+        effects: Effects::default(),
+        claims: &mut Claims::default(),
+    };
+    outbox::recover(&mut work).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    clock.persist(connection)?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests;

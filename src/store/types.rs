@@ -59,6 +59,9 @@ pub enum OpenError {
 /// Why an operation did not happen.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
+    /// Too many operations wait for the writer.
+    #[error("the store is busy")]
+    Busy,
     /// The store is shut down.
     #[error("the store is closed")]
     Closed,
@@ -71,6 +74,14 @@ pub enum StoreError {
     /// A row that had to be there is not.
     #[error("no message {0}")]
     NoSuchMessage(MessageId),
+    /// The part is with the network already: a report settled it meanwhile. It must not be submitted again.
+    #[error("part {part} of message {id} has left already")]
+    PartLeft {
+        /// The message.
+        id: MessageId,
+        /// The part, from 0.
+        part: u16,
+    },
     /// SQLite failed: full disk, I/O error. Nothing was changed.
     #[error("the store failed: {0}")]
     Sqlite(String),
@@ -79,7 +90,9 @@ pub enum StoreError {
 impl Classified for StoreError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Closed | Self::Full { .. } | Self::Sqlite(_) => ErrorClass::Transient,
+            Self::Busy | Self::Closed | Self::Full { .. } | Self::PartLeft { .. } | Self::Sqlite(_) => {
+                ErrorClass::Transient
+            }
             Self::NoSuchMessage(_) => ErrorClass::Permanent,
         }
     }
@@ -252,6 +265,12 @@ pub struct OutboxJob {
     pub pinned: Option<SlotId>,
     /// Concatenation reference of a multi-part message, once routed.
     pub reference: Option<u16>,
+    /// The reference to take at the first routing: one more than that of the last message to the same recipient, modulo
+    /// 65,536, so that no two messages a phone may still be joining share one. Worked out by the store when the job is
+    /// handed out.
+    pub next_reference: u16,
+    /// What is left of the message's lifetime (from running time); becomes TP-VP.
+    pub lifetime: Duration,
 }
 
 /// How far one part has come.

@@ -136,14 +136,14 @@ fn token(arguments: &mut Arguments) -> Result<SecretString, Fault> {
 
 /// What a client hears of trouble in the store; the detail goes to the log.
 fn store_fault(error: &StoreError) -> Fault {
-    match error {
-        StoreError::Full { limit } => fault::unavailable(format!("The queue is full: {limit} messages are waiting.")),
-        StoreError::Closed => fault::unavailable("The gateway is stopping."),
-        StoreError::NoSuchMessage(_) | StoreError::Sqlite(_) => {
-            tracing::error!(%error, "the store failed an API call");
-            fault::unavailable("The store is not available now.")
-        }
+    if let StoreError::Full { limit } = error {
+        return fault::unavailable(format!("The queue is full: {limit} messages are waiting."));
     }
+    if matches!(error, StoreError::Closed) {
+        return fault::unavailable("The gateway is stopping.");
+    }
+    tracing::error!(%error, "the store failed an API call");
+    fault::unavailable("The store is not available now.")
 }
 
 /// Millionths as a decimal number.

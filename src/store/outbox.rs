@@ -1,0 +1,535 @@
+//! The queue of outgoing messages and their states (D10, D12-D14, D16).
+//!
+//! `outbox.next_run` drives everything: NULL once a message needs nothing more, [`IN_HAND`] while a dispatcher works on
+//! it, else the run time at which it falls due. The intent to submit is on disk before the modem sees a part, so after
+//! a crash every part in `sending` is one whose outcome nobody knows.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::{
+    NewOutgoing, OutboxJob, OutboxPart, PartState, Route, StoreError, reports,
+    rows::{
+        count, message_id, micros, optional_slot, optional_timestamp, outgoing_state, part_state, policy, timestamp,
+    },
+    schema::IN_HAND,
+    sims,
+    writer::Work,
+};
+use crate::model::{MessageId, Msisdn, OutgoingMessage, OutgoingState, ResendPolicy, RunTime};
+
+/// How long a report may still settle a part whose outcome a crash left open, before it is submitted again.
+const CRASH_RESOLVE: Duration = Duration::from_secs(60);
+/// Submissions of one part at most under [`ResendPolicy::Alarm`].
+const MOST_SUBMISSIONS: u32 = 2;
+
+pub(super) fn enqueue(work: &mut Work<'_>, message: &NewOutgoing) -> Result<(), StoreError> {
+    let limit = work.options.queue_limit;
+    if waiting(work.connection)? >= limit {
+        return Err(StoreError::Full { limit });
+    }
+    let expires = work.now.after(message.lifetime);
+    // Counted per recipient, whose phone joins by it, and drawn now: messages handed out together must differ too.
+    let reference: u16 = work
+        .connection
+        .prepare_cached(
+            "INSERT INTO recipient (number, reference, used_run) VALUES (?1, 0, ?2)
+             ON CONFLICT (number) DO UPDATE SET reference = (reference + 1) % 65536, used_run = ?2
+             RETURNING reference",
+        )?
+        .query_row(params![message.recipient, work.now.0], |row| row.get(0))?;
+    // Accepting the same id again is the same acceptance.
+    work.connection
+        .prepare_cached(
+            "INSERT INTO outbox (id, asked_sender, recipient, text, flash, policy, state, queued_at, accepted_run,
+                 expires_run, next_run, offered_reference)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?8, ?9, ?8, ?10) ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![
+            message.id.to_string(),
+            message.sender.as_ref().map(Msisdn::as_str),
+            message.recipient,
+            message.text,
+            message.flash,
+            message.policy.as_str(),
+            micros(message.queued_at),
+            work.now.0,
+            expires.0,
+            reference
+        ])?;
+    work.effects.outbox = true;
+    Ok(())
+}
+
+pub(super) fn waiting(connection: &Connection) -> Result<usize, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT count(*) FROM outbox WHERE next_run IS NOT NULL")?
+        .query_row([], |row| count(row, 0))?)
+}
+
+/// Jobs that are due and that no dispatcher holds. They are held by the caller from now on.
+pub(super) fn due(work: &mut Work<'_>, limit: usize) -> Result<Vec<OutboxJob>, StoreError> {
+    let mut jobs = Vec::new();
+    let mut statement =
+        work.connection.prepare_cached("SELECT * FROM outbox WHERE next_run <= ?1 ORDER BY sequence")?;
+    let mut rows = statement.query([work.now.0])?;
+    while jobs.len() < limit {
+        let Some(row) = rows.next()? else { break };
+        let id = message_id(row, "id")?;
+        if !work.claims.is_held(id) {
+            jobs.push(job(work.connection, row, work.now)?);
+            work.claims.take(id);
+        }
+    }
+    Ok(jobs)
+}
+
+pub(super) fn next_due(work: &Work<'_>) -> Result<Option<RunTime>, StoreError> {
+    let mut statement = work
+        .connection
+        .prepare_cached("SELECT id, next_run FROM outbox WHERE next_run < ?1 ORDER BY next_run LIMIT ?2")?;
+    let most = i64::try_from(work.claims.count()).unwrap_or(i64::MAX).saturating_add(1);
+    let mut rows = statement.query([IN_HAND, most])?;
+    while let Some(row) = rows.next()? {
+        if !work.claims.is_held(message_id(row, "id")?) {
+            return Ok(Some(RunTime(row.get("next_run")?)));
+        }
+    }
+    Ok(None)
+}
+
+pub(super) fn routed(work: &mut Work<'_>, id: MessageId, route: &Route) -> Result<(), StoreError> {
+    let message = Message::find(work.connection, id)?;
+    if Tally::of(work.connection, message.sequence)?.all_left() {
+        return Err(StoreError::PartLeft { id, part: 0 });
+    }
+    work.connection
+        .prepare_cached(
+            "UPDATE outbox SET state = 'routed', next_run = ?2, slot = ?3, sim = ?4, number = ?5,
+                 parts = CASE WHEN parts = 0 THEN ?6 ELSE parts END, reference = ifnull(reference, ?7),
+                 price_micros = ?8, currency = ?9
+             WHERE sequence = ?1",
+        )?
+        .execute(params![
+            message.sequence,
+            IN_HAND,
+            route.slot.as_str(),
+            route.sim,
+            route.number,
+            route.parts,
+            route.reference,
+            route.cost_micros,
+            route.currency
+        ])?;
+    if message.parts == 0 {
+        let mut insert =
+            work.connection.prepare_cached("INSERT INTO outbox_segment (message, number) VALUES (?1, ?2)")?;
+        for number in 0..route.parts {
+            insert.execute(params![message.sequence, number])?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn part_begins(work: &mut Work<'_>, id: MessageId, part: u16) -> Result<(), StoreError> {
+    let message = Message::find(work.connection, id)?;
+    begin(work, &message, part)
+}
+
+pub(super) fn part_sent(
+    work: &mut Work<'_>,
+    id: MessageId,
+    part: u16,
+    reference: u8,
+    next: Option<u16>,
+) -> Result<(), StoreError> {
+    let message = Message::find(work.connection, id)?;
+    // A report may have said more already: then only the reference is news.
+    let rows = work
+        .connection
+        .prepare_cached(
+            "UPDATE outbox_segment SET reference = ?3,
+                 state = CASE WHEN state IN ('pending', 'sending', 'unknown') THEN 'sent' ELSE state END
+             WHERE message = ?1 AND number = ?2",
+        )?
+        .execute(params![message.sequence, part, reference])?;
+    if rows == 0 {
+        return Err(StoreError::NoSuchMessage(id));
+    }
+    reports::early_reports(work, message.sequence, part, reference)?;
+    settle(work, message.sequence)?;
+    next.map_or(Ok(()), |number| begin(work, &message, number))
+}
+
+pub(super) fn part_refused(
+    work: &mut Work<'_>,
+    id: MessageId,
+    part: u16,
+    cause: &str,
+    retry_at: Option<RunTime>,
+) -> Result<(), StoreError> {
+    let message = Message::find(work.connection, id)?;
+    work.connection
+        .prepare_cached(
+            "UPDATE outbox_segment SET state = 'pending' WHERE message = ?1 AND number = ?2 AND state = 'sending'",
+        )?
+        .execute(params![message.sequence, part])?;
+    match retry_at {
+        Some(at) => {
+            work.connection
+                .prepare_cached("UPDATE outbox SET failures = failures + 1 WHERE sequence = ?1")?
+                .execute([message.sequence])?;
+            requeue(work, &message, cause, at)
+        }
+        None => {
+            // If an earlier submission may have left, "failed" would claim too much.
+            let state = if is_doubtful(work, &message, part)? { OutgoingState::Unknown } else { OutgoingState::Failed };
+            end(work, &message, state, cause)
+        }
+    }
+}
+
+pub(super) fn part_unknown(
+    work: &mut Work<'_>,
+    id: MessageId,
+    part: u16,
+    cause: &str,
+    resolve_at: Option<RunTime>,
+) -> Result<(), StoreError> {
+    let message = Message::find(work.connection, id)?;
+    lose_sight(work, &message, part, cause, resolve_at)
+}
+
+pub(super) fn deferred(work: &mut Work<'_>, id: MessageId, cause: &str, retry_at: RunTime) -> Result<(), StoreError> {
+    let message = Message::find(work.connection, id)?;
+    requeue(work, &message, cause, retry_at)
+}
+
+pub(super) fn ended(work: &mut Work<'_>, id: MessageId, state: OutgoingState, cause: &str) -> Result<(), StoreError> {
+    let message = Message::find(work.connection, id)?;
+    end(work, &message, state, cause)
+}
+
+/// What a crash or a lost dispatcher left half done: open intents become unknown, the rest is queued again.
+pub(super) fn recover(work: &mut Work<'_>) -> Result<(), StoreError> {
+    work.claims.release_all();
+    let halfway: Vec<MessageId> = work
+        .connection
+        .prepare_cached("SELECT id FROM outbox WHERE next_run = ?1 ORDER BY sequence")?
+        .query_map([IN_HAND], |row| message_id(row, "id"))?
+        .collect::<Result<_, _>>()?;
+    for id in halfway {
+        let message = Message::find(work.connection, id)?;
+        let open: Vec<(u16, u32)> = work
+            .connection
+            .prepare_cached(
+                "SELECT number, submissions FROM outbox_segment WHERE message = ?1 AND state = 'sending' ORDER BY number",
+            )?
+            .query_map([message.sequence], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        for (number, submissions) in &open {
+            let again = message.policy == ResendPolicy::Alarm && *submissions < MOST_SUBMISSIONS;
+            let resolve_at = again.then(|| work.now.after(CRASH_RESOLVE));
+            lose_sight(work, &message, *number, "the gateway stopped while the message was being sent", resolve_at)?;
+        }
+        if open.is_empty() {
+            requeue(work, &message, "", work.now)?;
+        }
+    }
+    work.effects.outbox = true;
+    Ok(())
+}
+
+/// Draws the message's state from its parts, after one of them changed.
+pub(super) fn settle(work: &mut Work<'_>, sequence: i64) -> Result<(), StoreError> {
+    let parts = Tally::of(work.connection, sequence)?;
+    let (state, due): (OutgoingState, bool) = work
+        .connection
+        .prepare_cached("SELECT state, next_run IS NOT NULL FROM outbox WHERE sequence = ?1")?
+        .query_row([sequence], |row| Ok((outgoing_state(row, "state")?, row.get(1)?)))?;
+    work.effects.outbox = true;
+    if !parts.all_left() {
+        // A report settled the open part while the message waited to resolve it: go on with the rest at once.
+        if due && state == OutgoingState::Unknown && parts.unknown == 0 {
+            work.connection
+                .prepare_cached("UPDATE outbox SET state = 'queued', next_run = ?2, cause = '' WHERE sequence = ?1")?
+                .execute(params![sequence, work.now.0])?;
+        }
+        return Ok(());
+    }
+    let next = parts.outcome();
+    mark_left(work, sequence)?;
+    if state != next || due {
+        let done = next != OutgoingState::Sent;
+        work.connection
+            .prepare_cached(
+                "UPDATE outbox SET state = ?2, next_run = NULL,
+                     cause = CASE WHEN ?2 IN ('sent', 'delivered') THEN '' ELSE cause END,
+                     done_at = CASE WHEN ?3 THEN ?4 END, done_run = CASE WHEN ?3 THEN ?5 END
+                 WHERE sequence = ?1",
+            )?
+            .execute(params![sequence, next.as_str(), done, micros(work.wall), work.now.0])?;
+    }
+    let id = work
+        .connection
+        .prepare_cached("SELECT id FROM outbox WHERE sequence = ?1")?
+        .query_row([sequence], |row| message_id(row, "id"))?;
+    work.claims.release(id);
+    Ok(())
+}
+
+pub(super) fn outgoing(connection: &Connection, id: MessageId) -> Result<Option<OutgoingMessage>, StoreError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT o.*, (SELECT count(*) FROM outbox_segment WHERE message = o.sequence
+                     AND state IN ('sent', 'delivered', 'undelivered', 'expired')) AS parts_sent,
+                 (SELECT count(*) FROM outbox_segment WHERE message = o.sequence AND state = 'delivered')
+                     AS parts_delivered
+             FROM outbox AS o WHERE o.id = ?1",
+        )?
+        .query_row([id.to_string()], |row| {
+            Ok(OutgoingMessage {
+                id,
+                state: outgoing_state(row, "state")?,
+                recipient: row.get("recipient")?,
+                sender: row.get("number")?,
+                slot: optional_slot(row, "slot")?,
+                text: row.get("text")?,
+                flash: row.get("flash")?,
+                parts: row.get("parts")?,
+                parts_sent: row.get("parts_sent")?,
+                parts_delivered: row.get("parts_delivered")?,
+                cause: row.get("cause")?,
+                queued_at: timestamp(row, "queued_at")?,
+                sent_at: optional_timestamp(row, "sent_at")?,
+                done_at: optional_timestamp(row, "done_at")?,
+                cost_micros: row.get("cost_micros")?,
+                currency: row.get("currency")?,
+                tries: row.get("tries")?,
+            })
+        })
+        .optional()?;
+    Ok(found)
+}
+
+struct Message {
+    id: MessageId,
+    sequence: i64,
+    parts: u16,
+    policy: ResendPolicy,
+    expires: RunTime,
+}
+
+impl Message {
+    fn find(connection: &Connection, id: MessageId) -> Result<Self, StoreError> {
+        connection
+            .prepare_cached("SELECT sequence, parts, policy, expires_run FROM outbox WHERE id = ?1")?
+            .query_row([id.to_string()], |row| {
+                Ok(Self {
+                    id,
+                    sequence: row.get("sequence")?,
+                    parts: row.get("parts")?,
+                    policy: policy(row, "policy")?,
+                    expires: RunTime(row.get("expires_run")?),
+                })
+            })
+            .optional()?
+            .ok_or(StoreError::NoSuchMessage(id))
+    }
+}
+
+/// How many parts stand where.
+#[derive(Debug, Default)]
+struct Tally {
+    waiting: usize,
+    unknown: usize,
+    sent: usize,
+    delivered: usize,
+    undelivered: usize,
+    expired: usize,
+}
+
+impl Tally {
+    fn of(connection: &Connection, sequence: i64) -> Result<Self, StoreError> {
+        let mut tally = Self::default();
+        let mut statement = connection
+            .prepare_cached("SELECT state, count(*) FROM outbox_segment WHERE message = ?1 GROUP BY state")?;
+        let mut rows = statement.query([sequence])?;
+        while let Some(row) = rows.next()? {
+            let state: String = row.get(0)?;
+            let count = count(row, 1)?;
+            match state.as_str() {
+                "sent" => tally.sent = count,
+                "delivered" => tally.delivered = count,
+                "undelivered" => tally.undelivered = count,
+                "expired" => tally.expired = count,
+                "unknown" => tally.unknown = count,
+                _ => tally.waiting += count,
+            }
+        }
+        Ok(tally)
+    }
+
+    /// Whether the network took every part.
+    const fn all_left(&self) -> bool {
+        self.waiting == 0 && self.unknown == 0 && self.sent + self.delivered + self.undelivered + self.expired > 0
+    }
+
+    const fn outcome(&self) -> OutgoingState {
+        if self.undelivered > 0 {
+            OutgoingState::Undelivered
+        } else if self.expired > 0 {
+            OutgoingState::Expired
+        } else if self.sent > 0 {
+            OutgoingState::Sent
+        } else {
+            OutgoingState::Delivered
+        }
+    }
+}
+
+fn job(connection: &Connection, row: &Row<'_>, now: RunTime) -> Result<OutboxJob, StoreError> {
+    let sequence: i64 = row.get("sequence")?;
+    let parts: Vec<OutboxPart> = connection
+        .prepare_cached("SELECT number, state, submissions FROM outbox_segment WHERE message = ?1 ORDER BY number")?
+        .query_map([sequence], |part| {
+            Ok(OutboxPart {
+                number: part.get("number")?,
+                state: part_state(part, "state")?,
+                submissions: part.get("submissions")?,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    let left =
+        |part: &OutboxPart| matches!(part.state, PartState::Sent | PartState::Delivered | PartState::Undelivered);
+    let begun = parts.iter().any(left);
+    let sender: Option<String> = row.get("asked_sender")?;
+    let expires = RunTime(row.get("expires_run")?);
+    Ok(OutboxJob {
+        id: message_id(row, "id")?,
+        sender: sender.and_then(|number| Msisdn::parse(&number).ok()),
+        recipient: row.get("recipient")?,
+        text: row.get("text")?,
+        flash: row.get("flash")?,
+        policy: policy(row, "policy")?,
+        state: outgoing_state(row, "state")?,
+        lifetime_over: expires <= now,
+        failures: row.get("failures")?,
+        pinned: if begun { optional_slot(row, "slot")? } else { None },
+        reference: row.get("reference")?,
+        next_reference: row.get("offered_reference")?,
+        lifetime: expires.since(now),
+        parts,
+    })
+}
+
+/// Writes the intent to submit a part. One that is in `sending` already was begun with the part before it.
+fn begin(work: &mut Work<'_>, message: &Message, part: u16) -> Result<(), StoreError> {
+    let state = work
+        .connection
+        .prepare_cached("SELECT state FROM outbox_segment WHERE message = ?1 AND number = ?2")?
+        .query_row(params![message.sequence, part], |row| part_state(row, "state"))
+        .optional()?
+        .ok_or(StoreError::NoSuchMessage(message.id))?;
+    match state {
+        PartState::Sending => return Ok(()),
+        PartState::Pending | PartState::Unknown => {}
+        PartState::Sent | PartState::Delivered | PartState::Undelivered => {
+            return Err(StoreError::PartLeft { id: message.id, part });
+        }
+    }
+    work.connection
+        .prepare_cached(
+            "UPDATE outbox_segment SET state = 'sending', submissions = submissions + 1, submitted_run = ?3,
+                 (slot, sim) = (SELECT slot, sim FROM outbox WHERE sequence = ?1)
+             WHERE message = ?1 AND number = ?2",
+        )?
+        .execute(params![message.sequence, part, work.now.0])?;
+    work.connection
+        .prepare_cached(
+            "UPDATE outbox SET state = 'sending', next_run = ?2, tries = tries + 1,
+                 cost_micros = cost_micros + price_micros
+             WHERE sequence = ?1",
+        )?
+        .execute(params![message.sequence, IN_HAND])?;
+    Ok(())
+}
+
+fn lose_sight(
+    work: &mut Work<'_>,
+    message: &Message,
+    part: u16,
+    cause: &str,
+    resolve_at: Option<RunTime>,
+) -> Result<(), StoreError> {
+    work.connection
+        .prepare_cached(
+            "UPDATE outbox_segment SET state = 'unknown', doubtful = 1
+             WHERE message = ?1 AND number = ?2 AND state IN ('pending', 'sending', 'unknown')",
+        )?
+        .execute(params![message.sequence, part])?;
+    work.connection
+        .prepare_cached(
+            "UPDATE outbox SET state = 'unknown', cause = ?2, next_run = ?3,
+                 done_at = CASE WHEN ?3 IS NULL THEN ?4 END, done_run = CASE WHEN ?3 IS NULL THEN ?5 END
+             WHERE sequence = ?1",
+        )?
+        .execute(params![message.sequence, cause, resolve_at.map(|at| at.0), micros(work.wall), work.now.0])?;
+    work.claims.release(message.id);
+    work.effects.outbox = true;
+    reports::reports_for_unknown(work, message.sequence, part)?;
+    settle(work, message.sequence)
+}
+
+/// Back to the queue, unless nothing is left to send. Falls due at the end of its lifetime at the latest.
+fn requeue(work: &mut Work<'_>, message: &Message, cause: &str, at: RunTime) -> Result<(), StoreError> {
+    let parts = Tally::of(work.connection, message.sequence)?;
+    if parts.all_left() {
+        return settle(work, message.sequence);
+    }
+    work.connection
+        .prepare_cached("UPDATE outbox SET state = ?2, cause = ?3, next_run = ?4 WHERE sequence = ?1")?
+        .execute(params![
+            message.sequence,
+            if parts.unknown > 0 { "unknown" } else { "queued" },
+            cause,
+            at.min(message.expires.max(work.now)).0
+        ])?;
+    work.claims.release(message.id);
+    work.effects.outbox = true;
+    Ok(())
+}
+
+fn end(work: &mut Work<'_>, message: &Message, state: OutgoingState, cause: &str) -> Result<(), StoreError> {
+    if Tally::of(work.connection, message.sequence)?.all_left() {
+        return settle(work, message.sequence);
+    }
+    work.connection
+        .prepare_cached(
+            "UPDATE outbox SET state = ?2, cause = ?3, next_run = NULL, done_at = ?4, done_run = ?5 WHERE sequence = ?1",
+        )?
+        .execute(params![message.sequence, state.as_str(), cause, micros(work.wall), work.now.0])?;
+    work.claims.release(message.id);
+    work.effects.outbox = true;
+    Ok(())
+}
+
+fn is_doubtful(work: &Work<'_>, message: &Message, part: u16) -> Result<bool, StoreError> {
+    Ok(work
+        .connection
+        .prepare_cached("SELECT 1 FROM outbox_segment WHERE message = ?1 AND number = ?2 AND doubtful = 1")?
+        .exists(params![message.sequence, part])?)
+}
+
+/// Counts the message as sent, the first time all its parts have left.
+fn mark_left(work: &mut Work<'_>, sequence: i64) -> Result<(), StoreError> {
+    let slot: Option<Option<String>> = work
+        .connection
+        .prepare_cached(
+            "UPDATE outbox SET sent_at = ?2, sent_run = ?3 WHERE sequence = ?1 AND sent_at IS NULL RETURNING slot",
+        )?
+        .query_row(params![sequence, micros(work.wall), work.now.0], |row| row.get(0))
+        .optional()?;
+    slot.flatten().map_or(Ok(()), |slot| sims::count_sent(work, &slot))
+}

@@ -1,0 +1,119 @@
+//! What is forgotten, and when (D16, D21): texts after the configured time, facts about messages after 30 days.
+//!
+//! Works in small batches, so that a modem never waits long for the writer. Ages are run time: a clock that jumps
+//! forgets nothing.
+
+use std::time::Duration;
+
+use rusqlite::params;
+
+use super::{StoreError, concatenation::OPEN_FOR, writer::Work};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// A confirmed delete is remembered this long.
+const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Facts about a message (not its text) are kept this long.
+const METADATA: Duration = Duration::from_secs(30 * 24 * 3600);
+const BATCH: usize = 500;
+const BATCH_ROWS: i64 = BATCH as i64;
+/// This many of the newest messages in each direction stay, however old.
+const NEWEST: i64 = 1000;
+const DAYS_COUNTED: i64 = 60;
+
+/// What one batch did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Batch {
+    /// Rows deleted.
+    pub(super) deleted: usize,
+    /// Whether there may be more to do.
+    pub(super) more: bool,
+}
+
+/// One batch of each kind.
+pub(super) fn retain(work: &mut Work<'_>) -> Result<Batch, StoreError> {
+    let text = work.now.before(work.options.retention).0;
+    let open_sets = work.now.before(OPEN_FOR).0;
+    let tombstones = work.now.before(TOMBSTONE).0;
+    let metadata = work.now.before(METADATA).0;
+    let settled_sent = work.now.before(work.options.retention.max(4 * DAY)).0;
+    let mut batch = Batch::default();
+
+    for (statement, limit) in [(BLANK_MESSAGES, text), (BLANK_OUTBOX, text)] {
+        batch.note(false, work.connection.prepare_cached(statement)?.execute(params![limit, BATCH_ROWS])?);
+    }
+    let blanked = work.connection.prepare_cached(BLANK_SEGMENTS)?.execute(params![text, BATCH_ROWS, open_sets])?;
+    batch.note(false, blanked);
+    let unreported = work.connection.prepare_cached(BLANK_SENT)?.execute(params![settled_sent, BATCH_ROWS])?;
+    batch.note(false, unreported);
+
+    for (statement, limit) in [
+        (DELETE_DEAD_MAIL, metadata),
+        (DELETE_SETS, tombstones),
+        (DELETE_LOST_SEGMENTS, metadata),
+        (DELETE_SEGMENTS, tombstones),
+    ] {
+        batch.note(true, work.connection.prepare_cached(statement)?.execute(params![limit, BATCH_ROWS])?);
+    }
+    for statement in [DELETE_MESSAGES, DELETE_OUTBOX] {
+        let rows = work.connection.prepare_cached(statement)?.execute(params![metadata, BATCH_ROWS, NEWEST])?;
+        batch.note(true, rows);
+    }
+    work.connection.prepare_cached("DELETE FROM recipient WHERE used_run < ?1")?.execute([metadata])?;
+    work.connection
+        .prepare_cached(
+            "DELETE FROM sent_daily WHERE day NOT IN
+                 (SELECT DISTINCT day FROM sent_daily ORDER BY day DESC LIMIT ?1)",
+        )?
+        .execute([DAYS_COUNTED])?;
+    Ok(batch)
+}
+
+impl Batch {
+    const fn note(&mut self, deleted: bool, rows: usize) {
+        if deleted {
+            self.deleted += rows;
+        }
+        self.more |= rows >= BATCH;
+    }
+}
+
+const BLANK_MESSAGES: &str = "UPDATE message SET text = '', blanked = 1 WHERE sequence IN
+    (SELECT sequence FROM message WHERE arrived_run < ?1 AND blanked = 0
+       AND NOT EXISTS (SELECT 1 FROM spool WHERE spool.message = message.sequence) LIMIT ?2)";
+
+const BLANK_OUTBOX: &str = "UPDATE outbox SET text = '' WHERE sequence IN
+    (SELECT sequence FROM outbox WHERE done_run < ?1 AND text <> '' LIMIT ?2)";
+
+// Sent and never reported: nothing can change any more once the report window is over.
+const BLANK_SENT: &str = "UPDATE outbox SET text = '' WHERE sequence IN
+    (SELECT sequence FROM outbox WHERE state = 'sent' AND sent_run < ?1 AND text <> '' LIMIT ?2)";
+
+const BLANK_SEGMENTS: &str = "UPDATE segment SET pdu = '' WHERE id IN
+    (SELECT id FROM segment WHERE received_run < ?1 AND pdu <> ''
+       AND NOT EXISTS (SELECT 1 FROM concatenation AS c
+            WHERE c.id = segment.concatenation AND c.message IS NULL AND (c.opened_run > ?3 OR c.partial IS NULL))
+     LIMIT ?2)";
+
+const DELETE_DEAD_MAIL: &str =
+    "DELETE FROM spool WHERE message IN (SELECT message FROM spool WHERE died_run < ?1 LIMIT ?2)";
+
+const DELETE_SETS: &str = "DELETE FROM concatenation WHERE id IN
+    (SELECT id FROM concatenation WHERE opened_run < ?1 AND (message IS NOT NULL OR partial IS NOT NULL) LIMIT ?2)";
+
+const DELETE_SEGMENTS: &str = "DELETE FROM segment WHERE id IN
+    (SELECT id FROM segment WHERE deleted_run < ?1
+       AND NOT EXISTS (SELECT 1 FROM concatenation AS c WHERE c.id = segment.concatenation) LIMIT ?2)";
+
+// Left on a SIM that never came back.
+const DELETE_LOST_SEGMENTS: &str = "DELETE FROM segment WHERE id IN
+    (SELECT id FROM segment WHERE deleted_run IS NULL AND received_run < ?1
+       AND NOT EXISTS (SELECT 1 FROM concatenation AS c WHERE c.id = segment.concatenation) LIMIT ?2)";
+
+const DELETE_MESSAGES: &str = "DELETE FROM message WHERE sequence IN
+    (SELECT sequence FROM message WHERE arrived_run < ?1
+       AND NOT EXISTS (SELECT 1 FROM spool WHERE spool.message = message.sequence)
+       AND sequence <= (SELECT max(sequence) FROM message) - ?3 LIMIT ?2)";
+
+const DELETE_OUTBOX: &str = "DELETE FROM outbox WHERE sequence IN
+    (SELECT sequence FROM outbox WHERE next_run IS NULL AND ifnull(done_run, sent_run) < ?1
+       AND sequence <= (SELECT max(sequence) FROM outbox) - ?3 LIMIT ?2)";

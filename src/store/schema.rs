@@ -1,0 +1,332 @@
+//! The database file: making and checking it, its tables, and how an older one becomes a newer one.
+//!
+//! A file that SQLite finds damaged is set aside, never deleted: what it holds may still be worth a look by hand.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::OpenError;
+
+/// Each entry takes a database from the `user_version` that is its index to the next.
+const MIGRATIONS: &[&str] = &[V1];
+
+/// The stamp of a message that is being worked on: it waits, but never falls due by itself.
+pub(super) const IN_HAND: i64 = i64::MAX;
+
+const V1: &str = "
+CREATE TABLE meta (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    boot_id TEXT NOT NULL,
+    boottime_ms INTEGER NOT NULL,
+    run_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE message (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    slot TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    text TEXT NOT NULL,
+    network TEXT NOT NULL,
+    sent_at INTEGER,
+    sent_offset INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    arrived_run INTEGER NOT NULL,
+    flash INTEGER NOT NULL,
+    parts_missing INTEGER NOT NULL,
+    undecodable INTEGER NOT NULL,
+    completes TEXT,
+    blanked INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX message_by_arrival ON message (arrived_run);
+
+CREATE TABLE segment (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    slot TEXT NOT NULL,
+    sim TEXT NOT NULL,
+    memory TEXT NOT NULL,
+    storage_index INTEGER,
+    pdu TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('whole', 'part', 'undecodable', 'discard', 'report')),
+    received_at INTEGER NOT NULL,
+    received_run INTEGER NOT NULL,
+    deleted_run INTEGER,
+    repeats INTEGER,
+    concatenation INTEGER,
+    message TEXT
+) STRICT;
+CREATE INDEX segment_by_digest ON segment (sim, digest);
+CREATE INDEX segment_on_sim ON segment (sim, memory) WHERE deleted_run IS NULL;
+
+CREATE TABLE concatenation (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    sim TEXT NOT NULL,
+    slot TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    reference INTEGER NOT NULL,
+    wide INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    opened_run INTEGER NOT NULL,
+    recipient TEXT NOT NULL,
+    network TEXT NOT NULL,
+    sent_at INTEGER,
+    sent_offset INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    flash INTEGER NOT NULL,
+    partial TEXT,
+    message TEXT,
+    completed_run INTEGER
+) STRICT;
+CREATE INDEX concatenation_by_key ON concatenation (sim, sender, reference);
+CREATE INDEX concatenation_open ON concatenation (opened_run) WHERE message IS NULL AND partial IS NULL;
+
+CREATE TABLE concatenation_part (
+    concatenation INTEGER NOT NULL REFERENCES concatenation (id) ON DELETE CASCADE,
+    sequence INTEGER NOT NULL,
+    segment INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (concatenation, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE spool (
+    message INTEGER PRIMARY KEY REFERENCES message (sequence),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    spooled_run INTEGER NOT NULL,
+    next_run INTEGER NOT NULL,
+    died_run INTEGER,
+    error TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX spool_due ON spool (next_run) WHERE died_run IS NULL;
+
+CREATE TABLE outbox (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    asked_sender TEXT,
+    recipient TEXT NOT NULL,
+    text TEXT NOT NULL,
+    flash INTEGER NOT NULL,
+    policy TEXT NOT NULL,
+    state TEXT NOT NULL,
+    queued_at INTEGER NOT NULL,
+    accepted_run INTEGER NOT NULL,
+    expires_run INTEGER NOT NULL,
+    next_run INTEGER,
+    failures INTEGER NOT NULL DEFAULT 0,
+    slot TEXT,
+    sim TEXT NOT NULL DEFAULT '',
+    number TEXT NOT NULL DEFAULT '',
+    parts INTEGER NOT NULL DEFAULT 0,
+    offered_reference INTEGER NOT NULL,
+    reference INTEGER,
+    price_micros INTEGER NOT NULL DEFAULT 0,
+    cost_micros INTEGER NOT NULL DEFAULT 0,
+    currency TEXT NOT NULL DEFAULT '',
+    tries INTEGER NOT NULL DEFAULT 0,
+    cause TEXT NOT NULL DEFAULT '',
+    sent_at INTEGER,
+    sent_run INTEGER,
+    done_at INTEGER,
+    done_run INTEGER
+) STRICT;
+CREATE INDEX outbox_waiting ON outbox (next_run) WHERE next_run IS NOT NULL;
+
+CREATE TABLE recipient (
+    number TEXT PRIMARY KEY,
+    reference INTEGER NOT NULL,
+    used_run INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE outbox_segment (
+    message INTEGER NOT NULL REFERENCES outbox (sequence) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending',
+    submissions INTEGER NOT NULL DEFAULT 0,
+    doubtful INTEGER NOT NULL DEFAULT 0,
+    slot TEXT,
+    sim TEXT NOT NULL DEFAULT '',
+    reference INTEGER,
+    submitted_run INTEGER,
+    PRIMARY KEY (message, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX outbox_segment_by_reference ON outbox_segment (sim, reference);
+
+CREATE TABLE report (
+    segment INTEGER PRIMARY KEY REFERENCES segment (id) ON DELETE CASCADE,
+    sim TEXT NOT NULL,
+    reference INTEGER NOT NULL,
+    recipient TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    text TEXT NOT NULL,
+    received_run INTEGER NOT NULL,
+    settled INTEGER NOT NULL DEFAULT 0,
+    message TEXT
+) STRICT;
+CREATE INDEX report_unmatched ON report (sim, reference) WHERE settled = 0;
+
+CREATE TABLE sim (
+    slot TEXT PRIMARY KEY,
+    sent INTEGER NOT NULL DEFAULT 0,
+    received INTEGER NOT NULL DEFAULT 0,
+    last_sent INTEGER,
+    last_received INTEGER,
+    balance_micros INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sent_daily (
+    day TEXT NOT NULL,
+    slot TEXT NOT NULL,
+    messages INTEGER NOT NULL,
+    PRIMARY KEY (day, slot)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pin_attempt (
+    sim TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    attempted_at INTEGER NOT NULL,
+    accepted INTEGER NOT NULL,
+    PRIMARY KEY (sim, digest)
+) STRICT, WITHOUT ROWID;
+";
+
+/// A checked database of the newest schema, and where a damaged one it replaces was put.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) damage: Option<PathBuf>,
+}
+
+/// Makes the folder of `path`, readable by the owner only.
+pub(super) fn prepare_folder(path: &Path) -> Result<(), OpenError> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|source| OpenError::Folder { path: path.to_owned(), source }),
+        _ => Ok(()),
+    }
+}
+
+/// Opens, checks and migrates `path`; a damaged file is set aside and a new one made. The lock must be held.
+pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
+    let database_error = |source| OpenError::Database { path: path.to_owned(), source };
+    match open_checked(path) {
+        Ok(connection) => migrated(path, connection, None),
+        Err(Unfit::Damaged) => {
+            let aside = set_aside(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
+            match open_checked(path) {
+                Ok(connection) => migrated(path, connection, Some(aside)),
+                Err(Unfit::Damaged) => Err(database_error(rusqlite::Error::InvalidQuery)),
+                Err(Unfit::Sqlite(source)) => Err(database_error(source)),
+                Err(Unfit::Folder(source)) => Err(OpenError::Folder { path: path.to_owned(), source }),
+            }
+        }
+        Err(Unfit::Sqlite(source)) => Err(database_error(source)),
+        Err(Unfit::Folder(source)) => Err(OpenError::Folder { path: path.to_owned(), source }),
+    }
+}
+
+/// A connection for the writer, without the check.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 256)?;
+    connection.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -512)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// A connection that can only read.
+pub(super) fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "cache_size", -256)?;
+    connection.set_prepared_statement_cache_capacity(8);
+    Ok(connection)
+}
+
+enum Unfit {
+    Damaged,
+    Folder(io::Error),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Unfit {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+fn open_checked(path: &Path) -> Result<Connection, Unfit> {
+    // SQLite gives its -wal and -shm files the mode of the database, so it is enough to make that one private.
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(Unfit::Folder)?;
+    let connection = connect(path)?;
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" { Ok(connection) } else { Err(Unfit::Damaged) }
+}
+
+fn migrated(path: &Path, connection: Connection, damage: Option<PathBuf>) -> Result<Opened, OpenError> {
+    let database_error = |source| OpenError::Database { path: path.to_owned(), source };
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(database_error)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    for (version, step) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
+        connection
+            .execute_batch(&format!("BEGIN IMMEDIATE; {step} PRAGMA user_version = {version}; COMMIT;"))
+            .map_err(database_error)?;
+    }
+    Ok(Opened { connection, damage })
+}
+
+/// Renames the database with its -wal and -shm to the first free `.damaged-<n>`.
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let with = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let mut number = 1_u32;
+    while with(&format!(".damaged-{number}")).exists() {
+        number += 1;
+    }
+    for suffix in ["-wal", "-shm"] {
+        let companion = with(suffix);
+        if companion.exists() {
+            fs::rename(companion, with(&format!(".damaged-{number}{suffix}")))?;
+        }
+    }
+    let aside = with(&format!(".damaged-{number}"));
+    fs::rename(path, &aside)?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(aside)
+}
