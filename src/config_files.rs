@@ -1,7 +1,7 @@
 //! Finding and reading the configuration's files. What is in them is the business of [`config`].
 
 use std::{
-    fs,
+    fmt, fs,
     io::{self, Read as _},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -22,7 +22,6 @@ const SYSTEM_FOLDER: &str = "/etc/smsgate";
 const READ_BY_OTHERS: u32 = 0o004;
 
 /// A folder's configuration.
-#[derive(Debug)]
 pub struct Loaded {
     /// The configuration; `None` if a diagnostic is an error.
     pub config: Option<Config>,
@@ -43,6 +42,16 @@ impl Loaded {
     }
 }
 
+/// Without the files' text: passwords are in it.
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("config", &self.config)
+            .field("diagnostics", &self.diagnostics)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Why the files could not even be read. The exit code for all of these is 78 (`EX_CONFIG`).
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -54,11 +63,11 @@ pub enum LoadError {
         /// The first such line.
         line: usize,
     },
-    /// Others may read it, and it may contain passwords.
-    #[error("{} may be read by others; run `chmod o-r {}`", path.display(), quoted(path))]
+    /// Others may read them, and they may contain passwords.
+    #[error("configuration files may be read by others; run `chmod o-r {}`", quoted(paths))]
     ReadableByOthers {
-        /// The file.
-        path: PathBuf,
+        /// All such files.
+        paths: Vec<PathBuf>,
     },
     /// It is not there, or the daemon's account may not read it.
     #[error("{}: {source}", path.display())]
@@ -97,13 +106,21 @@ pub fn load_folder(folder: &Path) -> Result<Loaded, LoadError> {
 }
 
 fn load_from(folder: &Path, working_directory: &Path) -> Result<Loaded, LoadError> {
-    let files = [read(&folder.join(GATEWAY_FILE))?, read(&folder.join(SIMS_FILE))?];
+    let files = match (read(&folder.join(GATEWAY_FILE)), read(&folder.join(SIMS_FILE))) {
+        (Ok(gateway), Ok(sims)) => [gateway, sims],
+        (Err(LoadError::ReadableByOthers { paths: mut all }), Err(LoadError::ReadableByOthers { paths })) => {
+            all.extend(paths);
+            return Err(LoadError::ReadableByOthers { paths: all });
+        }
+        (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
     let [gateway, sims] = files.each_ref().map(|(name, text)| Source { name, text });
     let (mut config, mut diagnostics) = config::load(gateway, sims);
     if let Some(config) = &mut config {
         let ca = config.gateway.mail.ca.as_mut().filter(|_| config.gateway.mail.enabled);
         let server = &mut config.gateway.server;
-        let paths = [("server", "certificate", Some(&mut server.certificate)), ("server", "key", Some(&mut server.key))];
+        let paths =
+            [("server", "certificate", Some(&mut server.certificate)), ("server", "key", Some(&mut server.key))];
         for (section, key, path) in paths.into_iter().chain([("mail", "ca", ca)]) {
             let Some(path) = path else { continue };
             let candidates = [working_directory.join(&path), folder.join(&path)];
@@ -121,8 +138,11 @@ fn load_from(folder: &Path, working_directory: &Path) -> Result<Loaded, LoadErro
 
 fn missing_file(gateway: Source<'_>, section: &str, key: &str, candidates: &[PathBuf; 2]) -> Diagnostic {
     let [first, second] = candidates;
-    let places =
-        if first == second { first.display().to_string() } else { format!("{} or {}", first.display(), second.display()) };
+    let places = if first == second {
+        first.display().to_string()
+    } else {
+        format!("{} or {}", first.display(), second.display())
+    };
     let remedy = if section == "server" { "`smsgate cert` makes a certificate and its key" } else { "" };
     Diagnostic {
         severity: Severity::Warning,
@@ -138,7 +158,7 @@ fn read(path: &Path) -> Result<(String, String), LoadError> {
     let mut file = fs::File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.permissions().mode();
     if mode & READ_BY_OTHERS != 0 {
-        return Err(LoadError::ReadableByOthers { path: path.to_owned() });
+        return Err(LoadError::ReadableByOthers { paths: vec![path.to_owned()] });
     }
     let mut octets = Vec::new();
     file.read_to_end(&mut octets).map_err(unreadable)?;
@@ -150,11 +170,14 @@ fn read(path: &Path) -> Result<(String, String), LoadError> {
     Ok((name, text))
 }
 
-/// As a shell takes it for one word.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
-    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+/// As a shell takes each for one word.
+fn quoted(paths: &[PathBuf]) -> String {
+    let word = |path: &PathBuf| {
+        let text = path.display().to_string();
+        let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
+        if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    };
+    paths.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -185,6 +208,14 @@ mod tests {
                 assert!(error.to_string().ends_with(&format!("run `chmod o-r {}`", path.display())), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn all_files_that_others_may_read_are_named_at_once() {
+        let folder = folder(&[(GATEWAY_FILE, b"", 0o644), (SIMS_FILE, b"", 0o644)]);
+        let error = load_folder(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(GATEWAY_FILE) && error.contains(SIMS_FILE), "{error}");
+        assert_eq!(quoted(&["/a b/c".into(), "/it's".into()]), r"'/a b/c' '/it'\''s'");
     }
 
     #[test]

@@ -237,10 +237,7 @@ mod tests {
     #[test]
     fn the_cheapest_of_all_matching_prefixes_wins_not_the_longest() {
         let sims = [sim("a", "+49176", 90), sim("b", "+49", 50), sim("c", "+43", 1)];
-        assert_eq!(
-            reasons(&sims, "+491760", ""),
-            [Reason::DearerThanChosen, Reason::Chosen, Reason::NoPrefix]
-        );
+        assert_eq!(reasons(&sims, "+491760", ""), [Reason::DearerThanChosen, Reason::Chosen, Reason::NoPrefix]);
     }
 
     #[test]
@@ -258,10 +255,7 @@ mod tests {
         let mut sims = [sim("a", "+", 1), sim("b", "+", 2), sim("c", "+", 3)];
         sims[0].health = HealthLevel::Critical;
         sims[1].health = HealthLevel::Warning;
-        assert_eq!(
-            reasons(&sims, "+1", ""),
-            [Reason::Critical, Reason::WarningWhileOthersAreOk, Reason::Chosen]
-        );
+        assert_eq!(reasons(&sims, "+1", ""), [Reason::Critical, Reason::WarningWhileOthersAreOk, Reason::Chosen]);
         sims[2].ready = false;
         assert_eq!(reasons(&sims, "+1", ""), [Reason::Critical, Reason::Chosen, Reason::NotReady]);
     }

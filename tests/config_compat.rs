@@ -53,7 +53,12 @@ fn configparser_agrees() {
     assert_eq!(answers.len(), files.len());
     let mut refused = BTreeMap::new();
     for (text, expected) in files.iter().zip(&answers) {
-        assert_eq!(&ours(text), expected, "{text:?}");
+        if lines_without_key(text) < 2 {
+            assert_eq!(&ours(text), expected, "{text:?}");
+        } else {
+            // To configparser the second is also a duplicate of the key "", and it stops there.
+            assert!(ours(text)["error"].is_string() && expected["error"].is_string(), "{text:?}");
+        }
         *refused.entry(expected["error"].as_str().unwrap_or("none")).or_insert(0) += 1;
     }
     // A generator that has become tame would prove nothing.
@@ -109,6 +114,10 @@ fn ours(text: &str) -> Value {
     }
     let sections: BTreeMap<_, _> = ini.sections().map(|section| (&section.name, values(&ini, section))).collect();
     json!({ "sections": sections })
+}
+
+fn lines_without_key(text: &str) -> usize {
+    ini::read(text).1.iter().filter(|fault| fault.kind == FaultKind::EmptyKey).count()
 }
 
 fn values(ini: &Ini, section: &Section) -> BTreeMap<String, Value> {

@@ -32,9 +32,8 @@ pub struct Ciphers {
 pub fn suites(list: &str) -> Ciphers {
     let mut ciphers = Ciphers::default();
     for name in list.split(|c: char| c.is_whitespace() || c == ':' || c == ',').filter(|name| !name.is_empty()) {
-        let known = SUITES.iter().find(|(openssl, iana)| {
-            name.eq_ignore_ascii_case(openssl) || name.eq_ignore_ascii_case(iana)
-        });
+        let known =
+            SUITES.iter().find(|(openssl, iana)| name.eq_ignore_ascii_case(openssl) || name.eq_ignore_ascii_case(iana));
         match known {
             Some((_, iana)) if !ciphers.suites.contains(iana) => ciphers.suites.push(iana),
             Some(_) => {}

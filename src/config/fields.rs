@@ -82,8 +82,8 @@ pub(super) struct Fields<'d, 's> {
     asked: BTreeSet<String>,
 }
 
-/// A value and where it stands.
-#[derive(Clone, Debug)]
+/// A value and where it stands. No `Debug`: the value may be a password.
+#[derive(Clone)]
 pub(super) struct Field {
     pub(super) value: String,
     pub(super) span: Range<usize>,
@@ -106,9 +106,7 @@ impl<'d, 's> Fields<'d, 's> {
                         format!("`{key}` has a `%` that begins no reference"),
                         "double it (`%%`) if a percent sign is meant".to_owned(),
                     ),
-                    ReferenceError::TooDeep => {
-                        (format!("`{key}` refers to itself"), "write the value out".to_owned())
-                    }
+                    ReferenceError::TooDeep => (format!("`{key}` refers to itself"), "write the value out".to_owned()),
                     ReferenceError::Unknown(name) => {
                         let name = if is_harmless(key) { format!("`{name}`") } else { "a key".to_owned() };
                         (

@@ -202,12 +202,7 @@ impl Gateway {
     }
 }
 
-fn in_section<T>(
-    document: &mut Document<'_>,
-    ini: &Ini,
-    name: &str,
-    read: impl FnOnce(&mut Fields<'_, '_>) -> T,
-) -> T {
+fn in_section<T>(document: &mut Document<'_>, ini: &Ini, name: &str, read: impl FnOnce(&mut Fields<'_, '_>) -> T) -> T {
     let absent = Section::absent(name);
     let mut fields = Fields::new(document, ini, ini.section(name).unwrap_or(&absent));
     let value = read(&mut fields);
@@ -371,7 +366,11 @@ impl Api {
         }
         if self.once_tokens.iter().any(|token| self.alarm_tokens.contains(token)) {
             let span = fields.key_span("resend_policy_alarm");
-            fields.error_at(span, "a hash is in both `resend_policy_once` and `resend_policy_alarm`", "keep one of them");
+            fields.error_at(
+                span,
+                "a hash is in both `resend_policy_once` and `resend_policy_alarm`",
+                "keep one of them",
+            );
         }
     }
 }

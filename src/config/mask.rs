@@ -134,6 +134,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_option_is_in_an_example() {
+        let examples =
+            [include_str!("../../conf/smsgate.conf.example"), include_str!("../../conf/sim-cards.conf.example")];
+        for key in HARMLESS.iter().chain(&SECRET) {
+            let is_given = |line: &str| line.trim_start_matches('#').starts_with(&format!("{key} ="));
+            assert!(examples.iter().any(|text| text.lines().any(is_given)), "{key}");
+        }
+    }
+
+    #[test]
     fn only_harmless_values_remain() {
         let text = "\
 [mail]

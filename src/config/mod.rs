@@ -202,7 +202,11 @@ mod tests {
             ("api", "repost_window = -1", "`repost_window` is out of range"),
             ("api", "queue_limit = 0", "`queue_limit` is out of range"),
             ("modempool", "sms_self_test_interval = yearly", "`sms_self_test_interval` is unknown"),
-            ("modempool", "health_check_interval = x", "`health_check_interval` has an unknown unit of time; write seconds"),
+            (
+                "modempool",
+                "health_check_interval = x",
+                "`health_check_interval` has an unknown unit of time; write seconds",
+            ),
             ("logging", "level = loud", "`level` is not a log level; write DEBUG"),
             ("seccomp", "enabled = maybe", "`enabled` is neither"),
             ("store", "retention = 1", "`retention` is out of range"),
@@ -248,9 +252,13 @@ mod tests {
     fn what_has_to_be_there_is_missed_all_at_once() {
         let (config, found) = load("[mail]\nuser = u\n", "[00]\n");
         assert!(config.is_none());
-        for missing in
-            ["`[mail]` has no `server`", "no `recipient`", "no `password`", "`[server]` has no `certificate`", "no `key`"]
-        {
+        for missing in [
+            "`[mail]` has no `server`",
+            "no `recipient`",
+            "no `password`",
+            "`[server]` has no `certificate`",
+            "no `key`",
+        ] {
             assert!(found.iter().any(|line| line.contains(missing)), "{missing}: {found:#?}");
         }
         assert!(found.iter().any(|line| line.starts_with("sim-cards.conf:1: `[00]` has no `port`")), "{found:#?}");
@@ -268,7 +276,10 @@ mod tests {
         assert!(found[2].contains("did you mean `[logging]`"), "{found:#?}");
         let found = complaints("logging", "levle = DEBUG");
         assert!(found[0].contains("did you mean `level`?"), "{found:#?}");
-        let (_, found) = load(LEAST_GATEWAY, &format!("[DEFAULT]\nport_base = /dev\nbuad = 1\n{LEAST_SLOT}provider = %(port_base)s"));
+        let (_, found) = load(
+            LEAST_GATEWAY,
+            &format!("[DEFAULT]\nport_base = /dev\nbuad = 1\n{LEAST_SLOT}provider = %(port_base)s"),
+        );
         assert_eq!(found, ["sim-cards.conf:3: `[DEFAULT]` has no option `buad`; it is ignored; did you mean `baud`?"]);
     }
 
@@ -279,7 +290,10 @@ mod tests {
         let (config, found) = load(&gateway, &slot("SIM-A", 0));
         assert_eq!(found, Vec::<String>::new());
         let tokens = config.unwrap().gateway.api.token_get_sms;
-        assert_eq!(tokens.iter().map(|(slot, hashes)| (slot.as_str(), hashes.len())).collect::<Vec<_>>(), [("SIM-A", 2)]);
+        assert_eq!(
+            tokens.iter().map(|(slot, hashes)| (slot.as_str(), hashes.len())).collect::<Vec<_>>(),
+            [("SIM-A", 2)]
+        );
         let (config, found) = load(&gateway, &(slot("SIM-A", 0) + &slot("Sim-a", 1)));
         assert!(config.is_none() && found[0].contains("could be for `[SIM-A]` or `[Sim-a]`"), "{found:#?}");
         let (config, found) = load(&gateway, &slot("SIM-B", 0));
@@ -345,10 +359,8 @@ mod tests {
         assert!(diagnostics.len() >= 15, "{diagnostics:#?}");
         let shown = format!("{diagnostics:?}{}", render(&diagnostics, &sources, true));
         assert!(!shown.contains("canary"), "{shown}");
-        let (config, _) = load(
-            &format!("{LEAST_GATEWAY}[api]\ntoken_send_sms = {HASH}\n"),
-            &format!("{LEAST_SLOT}pin = 4711\n"),
-        );
+        let (config, _) =
+            load(&format!("{LEAST_GATEWAY}[api]\ntoken_send_sms = {HASH}\n"), &format!("{LEAST_SLOT}pin = 4711\n"));
         let shown = format!("{:?}", config.unwrap());
         assert!(!shown.contains("4711") && !shown.contains(HASH), "{shown}");
     }
@@ -378,11 +390,16 @@ error: `level` is not a log level
     fn values_shown_to_people_are_those_of_known_options() {
         let (_, _) = load(GATEWAY, SIMS);
         for (name, text) in [("smsgate.conf", GATEWAY), ("sim-cards.conf", SIMS)] {
-            let uncommented = text.replace("\n#", "\n").lines().filter(|l| l.contains('=') && !l.starts_with(' '))
-                .map(|l| format!("{l}\n")).collect::<String>();
+            let uncommented = text
+                .replace("\n#", "\n")
+                .lines()
+                .filter(|l| l.contains('=') && !l.starts_with(' '))
+                .map(|l| format!("{l}\n"))
+                .collect::<String>();
             let (ini, _) = ini::read(&format!("[x]\n{uncommented}"));
             for entry in &ini.section("x").unwrap().entries {
-                let secret = ["password", "pin", "resend_policy_once", "resend_policy_alarm"].contains(&entry.key.as_str())
+                let secret = ["password", "pin", "resend_policy_once", "resend_policy_alarm"]
+                    .contains(&entry.key.as_str())
                     || entry.key.starts_with("token_");
                 assert_ne!(mask::is_harmless(&entry.key), secret, "{name}: {}", entry.key);
             }

@@ -3,7 +3,7 @@
 /// The candidate with the fewest differing letters, if they are few enough for a slip.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded: Vec<char> = word.to_lowercase().chars().collect();
-    let most = (folded.len() / 3).clamp(1, 3);
+    let most = (folded.len() / 3).min(3);
     candidates
         .into_iter()
         .map(|candidate| (distance(&folded, &candidate.to_lowercase().chars().collect::<Vec<_>>()), candidate))
@@ -51,6 +51,8 @@ mod tests {
             ("prefix", Some("prefixes")),
             ("helth_check_intervall", Some("health_check_interval")),
             ("colour", None),
+            ("PORT", Some("port")),
+            ("pt", None),
             ("", None),
         ] {
             assert_eq!(nearest(word, keys), expected, "{word}");

@@ -35,7 +35,9 @@ pub(super) fn boolean(text: &str) -> Result<bool, Problem> {
     match text.to_lowercase().as_str() {
         "1" | "yes" | "true" | "on" => Ok(true),
         "0" | "no" | "false" | "off" => Ok(false),
-        _ => Err(Problem::new("is neither true nor false", "write True or False (1, yes, on, 0, no, off mean the same)")),
+        _ => {
+            Err(Problem::new("is neither true nor false", "write True or False (1, yes, on, 0, no, off mean the same)"))
+        }
     }
 }
 
@@ -52,9 +54,7 @@ pub(super) fn integer(text: &str, least: u64, most: u64) -> Result<u64, Problem>
         return Err(Problem::new("is not a whole number", remedy()));
     };
     let number = digits.parse::<u64>().ok().filter(|number| !negative || *number == 0);
-    number
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| Problem::new("is out of range", remedy()))
+    number.filter(|number| (least..=most).contains(number)).ok_or_else(|| Problem::new("is out of range", remedy()))
 }
 
 /// Seconds, or a number with one of the units s, min, h, d.
@@ -184,9 +184,14 @@ mod tests {
 
     #[test]
     fn integers_as_python_reads_them() {
-        for (text, expected) in
-            [("7", Some(7)), (" +7 ", Some(7)), ("1_0", Some(10)), ("-0", Some(0)), ("007", Some(7)), ("100", Some(100))]
-        {
+        for (text, expected) in [
+            ("7", Some(7)),
+            (" +7 ", Some(7)),
+            ("1_0", Some(10)),
+            ("-0", Some(0)),
+            ("007", Some(7)),
+            ("100", Some(100)),
+        ] {
             assert_eq!(integer(text, 0, 100).ok(), expected, "{text:?}");
         }
         for text in ["", "+", "-1", "_1", "1_", "1__0", "0x1", "1.0", "101", "99999999999999999999", "\u{663}"] {
