@@ -1,1 +1,103 @@
-//! Placeholder of this room; filled before the first release.
+//! The command line: one binary, and by the name it is called with the tool that sites know from upstream.
+//!
+//! `smsgate` has subcommands; links named `smsgate-client`, `check_smsgate` and `munin_smsgate` make it those. Each
+//! command's file holds its flags and what it does; here they are put together, and exit codes come out.
+
+mod arguments;
+mod cert;
+
+mod check;
+mod check_config;
+pub mod client;
+mod completions;
+mod connection;
+mod decode;
+mod decode_fields;
+mod exit;
+mod json;
+mod munin;
+mod send_sms;
+mod send_ussd;
+mod shell;
+mod stats;
+mod token;
+
+use std::{
+    ffi::OsString,
+    io::{Write, stderr, stdin, stdout},
+    path::Path,
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use arguments::{Action, Arguments, CheckArguments, ClientArguments, Command, Gateway, MuninArguments};
+pub use exit::{Exit, Failure};
+
+/// Runs what the arguments say, the program's name first, and returns the exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let name = arguments.first().and_then(|name| Path::new(name).file_stem()).and_then(|name| name.to_str());
+    match name {
+        Some("smsgate-client") => parse::<ClientArguments>(arguments)
+            .map_or_else(Exit::into, |arguments| ended(ask(&arguments.gateway, &arguments.action))),
+        Some("check_smsgate") => match parse::<CheckArguments>(arguments) {
+            Ok(arguments) => check::run(&arguments.connection, &mut stdout().lock()).into(),
+            Err(Exit::Ok) => ExitCode::SUCCESS,
+            Err(_) => check::USAGE_CODE.into(),
+        },
+        Some("munin_smsgate") => parse::<MuninArguments>(arguments).map_or_else(Exit::into, |arguments| {
+            ended(
+                munin::connection_from_environment()
+                    .and_then(|connection| munin::run(&connection, arguments.request.as_deref(), &mut stdout().lock())),
+            )
+        }),
+        _ => parse::<Arguments>(arguments).map_or_else(Exit::into, |arguments| ended(obey(arguments.command))),
+    }
+}
+
+/// Reads arguments; help and complaints are printed here.
+fn parse<T: Parser>(arguments: Vec<OsString>) -> Result<T, Exit> {
+    T::try_parse_from(arguments).map_err(|error| {
+        let _ = error.print();
+        if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+    })
+}
+
+fn obey(command: Command) -> Result<(), Failure> {
+    let out = &mut stdout().lock();
+    match command {
+        Command::CheckConfig(args) => check_config::run(&args, out),
+        Command::Token(args) => token::run(&args, out),
+
+        Command::Cert(args) => cert::run(&args, out),
+        Command::Decode(args) => decode::run(&args, &mut stdin().lock(), out),
+        Command::SendSms(remote) => ask(&remote.gateway, &Action::SendSms(remote.args)),
+        Command::SendUssd(remote) => ask(&remote.gateway, &Action::SendUssd(remote.args)),
+        Command::Stats(remote) => ask(&remote.gateway, &Action::Stats(remote.args)),
+        Command::Shell(gateway) => ask(&gateway, &Action::Shell),
+        Command::Completions(args) => completions::run(&args, out),
+    }
+}
+
+fn ask(gateway: &Gateway, action: &Action) -> Result<(), Failure> {
+    let out = &mut stdout().lock();
+    let client = gateway.connection.client(action.deadline())?;
+    let sender = gateway.sender.as_deref();
+    match action {
+        Action::SendSms(args) => send_sms::run(&client, sender, args, out),
+        Action::SendUssd(args) => send_ussd::run(&client, sender, args, out),
+        Action::Stats(args) => stats::run(&client, args, out),
+        Action::Shell => shell::run(&client, sender, out),
+    }
+}
+
+/// Says what went wrong, and turns it into an exit code.
+fn ended(result: Result<(), Failure>) -> ExitCode {
+    let result = result.and_then(|()| Ok(stdout().flush()?));
+    let Err(failure) = result else { return Exit::Ok.into() };
+    if failure.exit() != Exit::Ok {
+        let _ = writeln!(stderr(), "smsgate: {failure}");
+    }
+    failure.exit().into()
+}

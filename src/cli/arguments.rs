@@ -1,0 +1,113 @@
+//! The arguments of all tools, put together from the flags of each command.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::{
+    cert::CertArgs, check_config::CheckConfigArgs, completions::CompletionsArgs, connection::Connection,
+    decode::DecodeArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs, stats::StatsArgs, token::TokenArgs,
+};
+
+/// Longest an ordinary call may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Gateway between a pool of GSM modems and the people and machines on a LAN
+#[derive(Debug, Parser)]
+#[command(name = "smsgate", version, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show every problem in the configuration files
+    CheckConfig(CheckConfigArgs),
+    /// Make an API token and its hash
+    Token(TokenArgs),
+    /// Make a CA and a server certificate
+    Cert(CertArgs),
+    /// Show the fields of a PDU
+    Decode(DecodeArgs),
+    /// Send an SMS through a running gateway and wait until it is delivered
+    SendSms(Remote<SendSmsArgs>),
+    /// Send a USSD code through a running gateway and show the answer
+    SendUssd(Remote<SendUssdArgs>),
+    /// Show what the modems of a running gateway are doing
+    Stats(Remote<StatsArgs>),
+    /// Send and look interactively
+    Shell(Gateway),
+    /// Print the script that completes arguments in a shell
+    Completions(CompletionsArgs),
+}
+
+/// A command for a running gateway.
+#[derive(Args, Debug)]
+pub(super) struct Remote<T: Args> {
+    #[command(flatten)]
+    pub(super) args: T,
+    #[command(flatten)]
+    pub(super) gateway: Gateway,
+}
+
+/// Which gateway, and which of its SIMs.
+#[derive(Args, Debug)]
+pub(super) struct Gateway {
+    /// Phone number of the SIM to send with [default: chosen by routing]
+    #[arg(long, global = true, value_name = "NUMBER")]
+    pub(super) sender: Option<String>,
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// Client of the SMS gateway
+#[derive(Debug, Parser)]
+#[command(name = "smsgate-client", version, max_term_width = 100)]
+pub(super) struct ClientArguments {
+    #[command(flatten)]
+    pub(super) gateway: Gateway,
+    #[command(subcommand)]
+    pub(super) action: Action,
+}
+
+/// What a client wants.
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// Send an SMS and wait until it is delivered
+    SendSms(SendSmsArgs),
+    /// Send a USSD code and show the answer
+    SendUssd(SendUssdArgs),
+    /// Show what the modems are doing
+    Stats(StatsArgs),
+    /// Send and look interactively
+    Shell,
+}
+
+impl Action {
+    /// Longest one call may take.
+    pub(super) const fn deadline(&self) -> Duration {
+        match self {
+            Self::SendSms(_) | Self::Stats(_) => DEADLINE,
+            Self::SendUssd(_) | Self::Shell => send_ussd::DEADLINE,
+        }
+    }
+}
+
+/// Check the health of the SMS gateway (Icinga and Nagios plugin)
+#[derive(Debug, Parser)]
+#[command(name = "check_smsgate", version, max_term_width = 100)]
+pub(super) struct CheckArguments {
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// Counters and balances of the SMS gateway (Munin plugin)
+///
+/// Reads the variables smsgate_host, smsgate_port, smsgate_cafile and smsgate_api_token.
+#[derive(Debug, Parser)]
+#[command(name = "munin_smsgate", version, max_term_width = 100)]
+pub(super) struct MuninArguments {
+    /// `config` or `autoconf`; without it, the values
+    pub(super) request: Option<String>,
+}

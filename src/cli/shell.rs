@@ -1,0 +1,191 @@
+//! `shell`: a prompt for people at the gateway. Commands and questions are upstream's.
+
+use std::{
+    env, fs,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::PathBuf,
+    time::Duration,
+};
+
+use rustyline::{
+    Config, Editor,
+    error::ReadlineError,
+    history::{History, MemHistory, SearchDirection},
+};
+
+use super::{
+    client::{Client, ClientError},
+    exit::{Exit, Failure},
+    send_sms::{self, SendSmsArgs},
+    send_ussd::{self, SendUssdArgs},
+    stats::{self, Look},
+};
+
+/// Pause between two looks of `loop-status`.
+const INTERVAL: Duration = Duration::from_secs(3);
+/// Commands kept for the next time.
+const HISTORY: usize = 500;
+
+const HELP: &str = "\
+  status       what the modems are doing (also: just Enter)
+  loop-status  the same every three seconds, until Ctrl-C
+  sms          send an SMS
+  ussd         send a USSD code
+  help         this list
+  exit         leave (also: Ctrl-D)";
+
+type Prompt = Editor<(), MemHistory>;
+
+/// Reads commands until `exit`.
+///
+/// # Errors
+/// [`Failure`]: what ends the shell itself. A command that fails says so and the shell goes on.
+pub(super) fn run(client: &Client, sender: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
+    let config = Config::builder().auto_add_history(false).build();
+    let mut prompt = Prompt::with_history(config, MemHistory::new()).map_err(|error| unusable(&error))?;
+    let file = HistoryFile::open(&mut prompt);
+    let mut phone_number = sender.unwrap_or_default().to_owned();
+    status(client, out)?;
+    let end = loop {
+        match prompt.readline("+ Command (ussd, sms, status, loop-status, help, exit): ") {
+            Ok(line) => {
+                let command = line.trim();
+                if command == "exit" {
+                    break Ok(());
+                }
+                if !command.is_empty() {
+                    let _ = prompt.add_history_entry(command);
+                }
+                obey(command, client, &mut prompt, &mut phone_number, out)?;
+            }
+            Err(ReadlineError::Interrupted) => {}
+            Err(ReadlineError::Eof) => break Ok(()),
+            Err(error) => break Err(unusable(&error)),
+        }
+    };
+    file.save(&prompt);
+    end
+}
+
+fn obey(
+    command: &str,
+    client: &Client,
+    prompt: &mut Prompt,
+    phone_number: &mut String,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let done = match command {
+        "" | "status" => return status(client, out),
+        "loop-status" => loop_status(client, out),
+        "ussd" => match questions_ussd(prompt, phone_number) {
+            Some(args) => send_ussd::run(client, Some(phone_number), &args, out),
+            None => Ok(()),
+        },
+        "sms" => match questions_sms(prompt, phone_number) {
+            Some(args) => send_sms::run(client, Some(phone_number), &args, out),
+            None => Ok(()),
+        },
+        "help" => Ok(writeln!(out, "{HELP}")?),
+        _ => Ok(writeln!(out, "  No such command. These are there:\n{HELP}")?),
+    };
+    told(done, out)
+}
+
+fn status(client: &Client, out: &mut impl Write) -> Result<(), Failure> {
+    told(stats::run(client, &stats::StatsArgs::default(), out), out)
+}
+
+/// Shows what went wrong; only a broken output ends the shell.
+fn told(done: Result<(), Failure>, out: &mut impl Write) -> Result<(), Failure> {
+    match done {
+        Err(Failure::Output(error)) => Err(Failure::Output(error)),
+        Err(failure) => Ok(writeln!(out, "- {failure}")?),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn loop_status(client: &Client, out: &mut impl Write) -> Result<(), Failure> {
+    loop {
+        let modems = stats::fetch(client);
+        // Erase the screen, then from its top.
+        write!(out, "\u{1b}[2J\u{1b}[H+ Exit loop with Ctrl-C\n\n")?;
+        match modems {
+            Ok(modems) => write!(out, "{}", stats::table(&modems, Look::of_stdout()))?,
+            Err(ClientError::Interrupted) => return Ok(()),
+            Err(error) => writeln!(out, "- {error}")?,
+        }
+        out.flush()?;
+        if client.pause(INTERVAL).is_err() {
+            writeln!(out)?;
+            return Ok(());
+        }
+    }
+}
+
+fn questions_ussd(prompt: &mut Prompt, phone_number: &mut String) -> Option<SendUssdArgs> {
+    ask_phone_number(prompt, phone_number)?;
+    let code = ask(prompt, "+ USSD code: ")?;
+    Some(SendUssdArgs { code, json: false })
+}
+
+fn questions_sms(prompt: &mut Prompt, phone_number: &mut String) -> Option<SendSmsArgs> {
+    ask_phone_number(prompt, phone_number)?;
+    let to = ask(prompt, "+ Destination: ")?;
+    let text = ask(prompt, "+ Message: ")?;
+    let flash = ask(prompt, "+ Flash message (y/n): ")?.eq_ignore_ascii_case("y");
+    Some(SendSmsArgs { to, text, flash, no_wait: false, timeout: None, json: false })
+}
+
+/// The number of the SIM to use; Enter keeps the last one.
+fn ask_phone_number(prompt: &mut Prompt, phone_number: &mut String) -> Option<()> {
+    loop {
+        let answer = ask(prompt, "+ Phone number (Enter for last): ")?;
+        if !answer.is_empty() {
+            *phone_number = answer;
+        }
+        if !phone_number.is_empty() {
+            return Some(());
+        }
+    }
+}
+
+/// One answer; `None` = the question was left with Ctrl-C or Ctrl-D. Answers never get into the history.
+fn ask(prompt: &mut Prompt, question: &str) -> Option<String> {
+    prompt.readline(question).ok().map(|line| line.trim().to_owned())
+}
+
+fn unusable(error: &ReadlineError) -> Failure {
+    Failure::new(Exit::System, format!("the terminal cannot be used: {error}"))
+}
+
+/// Where commands are kept from one time to the next, if anywhere. Losing them is no error.
+struct HistoryFile(Option<PathBuf>);
+
+impl HistoryFile {
+    fn open(prompt: &mut Prompt) -> Self {
+        let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = state.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")));
+        let file = state.map(|state| state.join("smsgate").join("history"));
+        if let Some(text) = file.as_deref().and_then(|file| fs::read_to_string(file).ok()) {
+            for line in text.lines() {
+                let _ = prompt.add_history_entry(line);
+            }
+        }
+        Self(file)
+    }
+
+    fn save(&self, prompt: &Prompt) {
+        let Some(file) = &self.0 else { return };
+        let history = prompt.history();
+        let skipped = history.len().saturating_sub(HISTORY);
+        let entry = |at| history.get(at, SearchDirection::Forward).ok().flatten();
+        let text: String =
+            (skipped..history.len()).filter_map(entry).map(|found| format!("{}\n", found.entry)).collect();
+        if let Some(folder) = file.parent() {
+            let _ = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        }
+        let opened = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
+        let _ = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+    }
+}
