@@ -100,7 +100,8 @@ impl Dispatch {
     /// Gives a job to the queue of the SIM it would take now, or says why it cannot go.
     async fn place(&mut self, job: OutboxJob, queues: &mut Queues) {
         if job.lifetime_over {
-            let state = if job.state == OutgoingState::Unknown { OutgoingState::Unknown } else { OutgoingState::Expired };
+            let state =
+                if job.state == OutgoingState::Unknown { OutgoingState::Unknown } else { OutgoingState::Expired };
             report(self.store.ended(job.id, state, "message lifetime is over").await, &job);
             return;
         }
@@ -178,7 +179,8 @@ impl Dispatch {
                 .map(|sim| sim.slot.clone())
                 .ok_or_else(|| NoRoute::NoneHealthy { explanation: Vec::new() });
         }
-        let recipient = Recipient::parse(&job.recipient, true).map_err(|_| NoRoute::NoPrefix { explanation: Vec::new() })?;
+        let recipient =
+            Recipient::parse(&job.recipient, true).map_err(|_| NoRoute::NoPrefix { explanation: Vec::new() })?;
         let sender = job.sender.as_ref().map(Msisdn::as_str).unwrap_or_default();
         self.model.choose(&sims, &recipient, sender).map(|choice| choice.slot)
     }

@@ -10,10 +10,7 @@ use crate::{
     modem::SubmitError,
     pool::Pool,
     store::{OutboxJob, PartState, Route, Store, StoreError},
-    tpdu::{
-        Address, DataCodingScheme, MessageClass, Reference, Segment, SegmentError, Submit, ValidityPeriod,
-        encode_submit, segment,
-    },
+    tpdu::{Address, MessageClass, Reference, Segment, Submit, ValidityPeriod, encode_submit, segment},
 };
 
 use super::retry_delay;
@@ -64,7 +61,7 @@ impl Transmission {
     async fn send(&self) -> Result<(), Stop> {
         let job = &self.job;
         let reference = job.reference.unwrap_or(job.next_reference);
-        let class = job.flash.then_some(MessageClass::Flash);
+        let class = job.flash.then_some(MessageClass::Zero);
         let segments = match segment(&job.text, Reference::Narrow(low_octet(reference)), class) {
             Ok(segments) => segments,
             Err(error) => return self.fail(&error).await,
@@ -107,7 +104,7 @@ impl Transmission {
                 destination: destination.clone(),
                 protocol_identifier: 0,
                 data_coding: segment.data_coding,
-                validity: Some(ValidityPeriod::from_duration(self.job.lifetime)),
+                validity: Some(ValidityPeriod::relative(self.job.lifetime)),
                 user_data: segment.user_data.clone(),
             };
             let pdu = match encode_submit(None, &submit) {

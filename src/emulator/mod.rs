@@ -1,1 +1,9 @@
-//! Placeholder of this room; filled before the first release.
+//! stub
+use std::io;
+#[derive(Debug, Default)]
+pub struct VirtualPool;
+impl VirtualPool {
+    pub fn connect(&self, _k: &str, _p: &str) -> io::Result<tokio::io::DuplexStream> {
+        todo!()
+    }
+}

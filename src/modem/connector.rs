@@ -49,9 +49,8 @@ impl Connector {
             .await
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the search for modems has ended"))?;
         let path = claim.path().display().to_string();
-        let stream = open_serial(&path, slot.baud).map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot open {path}: {error}"))
-        })?;
+        let stream = open_serial(&path, slot.baud)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot open {path}: {error}")))?;
         Ok(Connection { stream, name: path, claim: Some(claim) })
     }
 }

@@ -46,10 +46,14 @@ pub(super) async fn commit(
             let key = segment.key.clone();
             let committed = context.store.commit_segment(segment, join_parts).await?;
             match committed {
-                Committed::Stored { message: Some(id) } => info!(modem = %receiver.slot, message_id = %id, "message received"),
+                Committed::Stored { message: Some(id) } => {
+                    info!(modem = %receiver.slot, message_id = %id, "message received")
+                }
                 Committed::Stored { message: None } => debug!(modem = %receiver.slot, "segment received"),
                 Committed::AlreadyHeld => debug!(modem = %receiver.slot, "segment was saved before"),
-                Committed::Repeat { .. } => info!(modem = %receiver.slot, "the network repeated a message; not shown again"),
+                Committed::Repeat { .. } => {
+                    info!(modem = %receiver.slot, "the network repeated a message; not shown again")
+                }
             }
             Ok(key)
         }

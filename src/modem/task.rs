@@ -94,7 +94,7 @@ impl ModemTask {
     }
 
     /// Lives until `cancel`. A disabled slot only turns requests away.
-    pub async fn run(mut self, cancel: CancellationToken) {
+    pub async fn run(&mut self, cancel: CancellationToken) {
         let mut backoff = Backoff::default();
         while !cancel.is_cancelled() {
             if !self.context.slot.enabled {

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{End, POLL_INTERVAL, Session, super::health::judge};
+use super::{super::health::judge, End, POLL_INTERVAL, Session};
 use crate::{
     at::Command,
     model::{Health, HealthLevel},

@@ -55,9 +55,10 @@ impl Session<'_> {
         };
         if more {
             // Only a hint to keep the radio link open; modems without it are fine.
-            self.command(Command::more_messages()).await.map(drop).map_err(|end| {
-                (SubmitError::Transient { cause: end.to_string() }, end)
-            })?;
+            self.command(Command::more_messages())
+                .await
+                .map(drop)
+                .map_err(|end| (SubmitError::Transient { cause: end.to_string() }, end))?;
         }
         let command = Command::submit(pdu, tpdu_octets).within(self.equipment.profile.submit_deadline);
         match self.link.execute(command).await {

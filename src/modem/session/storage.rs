@@ -3,10 +3,7 @@
 use tokio::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
-use super::{
-    super::intake::commit,
-    End, Session,
-};
+use super::{super::intake::commit, End, Session};
 use crate::{
     at::{Command, Memory},
     store::{SegmentKey, StoreError},

@@ -1,1 +1,0 @@
-//! Placeholder of this room; filled before the first release.

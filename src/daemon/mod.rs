@@ -1,0 +1,322 @@
+//! The daemon: wires the rooms together, keeps their tasks alive, reloads and stops them.
+
+mod housekeeping;
+mod run;
+mod supervise;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jiff::tz::TimeZone;
+use tokio::sync::{Mutex, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+
+use crate::{
+    config::{Config, Gateway, Slot, ciphers},
+    dispatch::Dispatch,
+    emulator::VirtualPool,
+    mail::{Mailer, Pace, Settings},
+    model::Health,
+    modem::{Connector, ModemTask, SerialProbe, discovery::Discovery, hints::Hints, hotplug::Hotplug},
+    pool::{Pool, SlotHandle},
+    router::LeastCost,
+    rpc::{Backends, BindError, Limits, Methods, Server},
+    store::{OpenError, Options, Store},
+    tls::{Reloader, TlsError},
+    tpdu::{Reference, segment},
+};
+pub use run::run;
+use supervise::supervise;
+
+/// Name of the database in the state folder.
+const DATABASE: &str = "smsgate.db";
+/// The state folder where nothing else says so.
+const STATE_FOLDER: &str = "/var/lib/smsgate";
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The listener.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The device folders cannot be watched.
+    #[error("cannot watch for modems: {0}")]
+    Hotplug(io::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The thread that checks tokens.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+    /// Certificate or key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+impl StartError {
+    /// The exit code (sysexits): 78 for what the configuration can mend, 69 otherwise.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Tls(_) => 78,
+            Self::Bind(_) | Self::Hotplug(_) | Self::Store(_) | Self::Thread(_) => 69,
+        }
+    }
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Daemon {
+    address: SocketAddr,
+    pool: Pool,
+    store: Store,
+    certificate: Reloader,
+    mail_health: Option<watch::Receiver<Health>>,
+    /// Cancelled first: nothing new is accepted.
+    intake: CancellationToken,
+    /// Cancelled second: what is under way ends.
+    work: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Daemon {
+    /// Starts every task. Returns once the listener is bound and the store is open; modems come up by themselves.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let Config { gateway, slots } = config;
+        let certificate = load_certificate(&gateway)?;
+        let store = open_store(&gateway)?;
+        let intake = CancellationToken::new();
+        let work = CancellationToken::new();
+        let tasks = TaskTracker::new();
+
+        let slots: Arc<Vec<Slot>> = Arc::new(slots);
+        let connector = start_discovery(&gateway, &slots, &tasks, &work)?;
+        let pool = start_modems(&slots, &store, &connector, &tasks, &work);
+        let mail_health = start_mail(&gateway, &slots, &store, &tasks, &work);
+
+        let methods = Methods::start(Backends {
+            api: gateway.api.clone(),
+            slots: slots.to_vec(),
+            store: store.clone(),
+            pool: pool.clone(),
+            mail_health: mail_health.clone(),
+            text_fits: |text| segment(text, Reference::Narrow(0), None).is_ok(),
+        });
+        let methods = match methods {
+            Ok(methods) => methods,
+            Err(error) => {
+                work.cancel();
+                return Err(StartError::Thread(error));
+            }
+        };
+        let server = &gateway.server;
+        let bound = Server::bind(&server.host, server.port, certificate.subscribe(), methods, Limits::default()).await;
+        let bound = match bound {
+            Ok(bound) => bound,
+            Err(error) => {
+                work.cancel();
+                return Err(error.into());
+            }
+        };
+        let address = bound.local_addr();
+        tasks.spawn(bound.run(intake.clone()));
+        start_dispatch(&slots, &store, &pool, &tasks, &intake);
+        tasks.spawn(housekeeping::run(store.clone(), work.clone()));
+        info!(%address, slots = slots.len(), "smsgate is up");
+        Ok(Self { address, pool, store, certificate, mail_health, intake, work, tasks })
+    }
+
+    /// Where the API listens.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The modems.
+    #[must_use]
+    pub const fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// The store.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Health of the mailer; `None` if mail is switched off.
+    #[must_use]
+    pub const fn mail_health(&self) -> Option<&watch::Receiver<Health>> {
+        self.mail_health.as_ref()
+    }
+
+    /// Reads certificate and key again; the old ones stay in use if they cannot be.
+    pub fn reload(&self) {
+        match self.certificate.reload() {
+            Ok(notice) => {
+                info!("certificate reloaded");
+                log_notice(notice);
+            }
+            Err(error) => warn!(%error, "certificate not reloaded, the old one stays in use"),
+        }
+    }
+
+    /// Stops: no new calls, no new submissions, then modems finish the command in flight, then the store is closed.
+    pub async fn stop(self) {
+        info!("stopping");
+        self.intake.cancel();
+        self.work.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.store.close().await;
+        info!("stopped");
+    }
+}
+
+/// The database file: `[store] path`, else in the folder systemd made, else in the usual one.
+#[must_use]
+pub fn store_path(gateway: &Gateway) -> PathBuf {
+    if let Some(path) = &gateway.store.path {
+        return path.clone();
+    }
+    let folder = std::env::var("STATE_DIRECTORY").unwrap_or_else(|_| STATE_FOLDER.to_owned());
+    // systemd joins several folders with colons; ours is the first.
+    Path::new(folder.split(':').next().unwrap_or(STATE_FOLDER)).join(DATABASE)
+}
+
+fn load_certificate(gateway: &Gateway) -> Result<Reloader, TlsError> {
+    let chosen = ciphers::suites(&gateway.server.ciphers);
+    let (certificate, notice) = Reloader::load(&gateway.server.certificate, &gateway.server.key, &chosen.suites)?;
+    log_notice(notice);
+    Ok(certificate)
+}
+
+fn log_notice(notice: Option<String>) {
+    if let Some(notice) = notice {
+        warn!("{notice}");
+    }
+}
+
+fn open_store(gateway: &Gateway) -> Result<Store, OpenError> {
+    let options = Options {
+        mail: gateway.mail.enabled,
+        retention: gateway.store.retention,
+        queue_limit: gateway.api.queue_limit,
+    };
+    let path = store_path(gateway);
+    let store = Store::open(&path, options)?;
+    if let Some(damaged) = store.damage() {
+        warn!(path = %damaged.display(), "the store was damaged and set aside; a new one was begun");
+    }
+    Ok(store)
+}
+
+fn start_discovery(
+    gateway: &Gateway,
+    slots: &[Slot],
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> Result<Connector, StartError> {
+    let hotplug = Hotplug::new(slots.iter().map(|slot| slot.port.as_str())).map_err(StartError::Hotplug)?;
+    let (changed, changes) = watch::channel(0);
+    let watching = cancel.clone();
+    tasks.spawn(async move {
+        tokio::select! {
+            () = watching.cancelled() => {}
+            Err(error) = hotplug.run(changed) => warn!(%error, "devices that come and go are no longer noticed"),
+        }
+    });
+    let hints = Hints::load(gateway.modempool.serial_ports_hint_file.as_deref());
+    let (discovery, seeker) = Discovery::new(slots, hints, changes, SerialProbe);
+    let seeking = cancel.clone();
+    tasks.spawn(async move {
+        tokio::select! {
+            () = seeking.cancelled() => {}
+            () = seeker.run() => {}
+        }
+    });
+    Ok(Connector::new(discovery, Arc::new(VirtualPool::default())))
+}
+
+fn start_modems(
+    slots: &[Slot],
+    store: &Store,
+    connector: &Connector,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> Pool {
+    let mut handles = BTreeMap::new();
+    for slot in slots {
+        let (task, snapshot, requests) = ModemTask::new(Arc::new(slot.clone()), store.clone(), connector.clone());
+        handles.insert(slot.id.clone(), SlotHandle { snapshot, requests });
+        let task = Arc::new(Mutex::new(task));
+        let running = cancel.clone();
+        supervise(tasks, cancel, slot.id.to_string(), move || {
+            let (task, running) = (Arc::clone(&task), running.clone());
+            async move { task.lock().await.run(running).await }
+        });
+    }
+    Pool::new(handles)
+}
+
+fn start_mail(
+    gateway: &Gateway,
+    slots: &[Slot],
+    store: &Store,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> Option<watch::Receiver<Health>> {
+    if !gateway.mail.enabled {
+        return None;
+    }
+    let settings = Settings {
+        mail: gateway.mail.clone(),
+        addresses: slots
+            .iter()
+            .filter_map(|slot| slot.email_address.clone().map(|address| (slot.id.clone(), address)))
+            .collect(),
+        host: host_name(),
+        zone: TimeZone::system(),
+    };
+    let (sender, settings) = watch::channel(Arc::new(settings));
+    let (mailer, health) = Mailer::new(store.clone(), settings, Pace::default(), cancel.clone());
+    tasks.spawn(async move {
+        mailer.run().await;
+        drop(sender);
+    });
+    Some(health)
+}
+
+fn start_dispatch(slots: &Arc<Vec<Slot>>, store: &Store, pool: &Pool, tasks: &TaskTracker, cancel: &CancellationToken) {
+    let (slots, store, pool) = (Arc::clone(slots), store.clone(), pool.clone());
+    let running = cancel.clone();
+    supervise(tasks, cancel, "dispatch".to_owned(), move || {
+        let dispatch = Dispatch::new(store.clone(), pool.clone(), Arc::clone(&slots), Box::new(LeastCost));
+        let (store, running) = (store.clone(), running.clone());
+        async move {
+            // What a predecessor had claimed when it fell is nobody's now.
+            if let Err(error) = store.outbox_abandoned().await {
+                warn!(%error, "cannot take over the outbox");
+            }
+            dispatch.run(running).await;
+        }
+    });
+}
+
+/// This machine's name, as the kernel has it.
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned())
+}
