@@ -183,7 +183,8 @@ async fn a_stopping_server_ends_waiting_calls_with_an_answer() {
     let caller = Caller { connection, stopping: gateway.stop.clone() };
     let params = vec![Value::string("tok-00"), Value::string(""), Value::int(60), Value::string("")];
     let waiting = gateway.methods.call(&caller, Call { method: "wait_sms".into(), params });
-    let (answer, ()) = tokio::join!(waiting, async { gateway.stop.cancel() });
+    let stopped = async { tokio::join!(waiting, async { gateway.stop.cancel() }) };
+    let (answer, ()) = tokio::time::timeout(Duration::from_secs(5), stopped).await.expect("an answer at once");
     assert_eq!(answer, Ok(Value::Array(vec![])));
     tokio::time::timeout(Duration::from_secs(5), &mut gateway.server).await.expect("a quick end").unwrap();
 }

@@ -1,26 +1,28 @@
 //! One client connection as methods see it: who is at the other end, and whether it is still there.
 
-use std::{
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::net::IpAddr;
+
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A handle on a connection. Clones stand for the same connection.
 #[derive(Clone, Debug)]
 pub struct Connection {
     peer: IpAddr,
-    alive: Arc<AtomicBool>,
+    gone: CancellationToken,
+}
+
+/// Held by whoever serves a connection; dropping it says that the connection is gone.
+#[derive(Debug)]
+pub struct Lifeline {
+    _guard: DropGuard,
 }
 
 impl Connection {
     /// A connection that was just made, and the guard that ends it when dropped.
     #[must_use]
     pub fn open(peer: IpAddr) -> (Self, Lifeline) {
-        let alive = Arc::new(AtomicBool::new(true));
-        (Self { peer, alive: Arc::clone(&alive) }, Lifeline { alive })
+        let gone = CancellationToken::new();
+        (Self { peer, gone: gone.clone() }, Lifeline { _guard: gone.drop_guard() })
     }
 
     /// The other end.
@@ -31,23 +33,16 @@ impl Connection {
 
     /// Whether it is still there.
     pub(crate) fn is_alive(&self) -> bool {
-        self.alive.load(Ordering::Acquire)
+        !self.gone.is_cancelled()
+    }
+
+    /// Returns when it is gone.
+    pub(crate) async fn gone(&self) {
+        self.gone.cancelled().await;
     }
 
     /// Whether both handles stand for the same connection.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.alive, &other.alive)
-    }
-}
-
-/// Held by whoever serves a connection.
-#[derive(Debug)]
-pub struct Lifeline {
-    alive: Arc<AtomicBool>,
-}
-
-impl Drop for Lifeline {
-    fn drop(&mut self) {
-        self.alive.store(false, Ordering::Release);
+        self.gone == other.gone
     }
 }

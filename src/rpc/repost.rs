@@ -41,6 +41,17 @@ impl Reposts {
         Self { window, recent: Mutex::default() }
     }
 
+    /// The other connection that carried the same call within the window, if there is one and it seems to be alive.
+    ///
+    /// Its end may have arrived and not yet been read: a caller should give it a moment before asking
+    /// [`first_of`](Self::first_of).
+    pub(crate) fn rival(&self, call: &CallDigest, connection: &Connection, now: Instant) -> Option<Connection> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let earlier = recent.get(call).filter(|entry| now.saturating_duration_since(entry.at) <= self.window)?;
+        let rival = !earlier.connection.is(connection) && earlier.connection.is_alive();
+        rival.then(|| earlier.connection.clone())
+    }
+
     /// The message this call is about if it is a repost; else `id` is remembered with `outcome`.
     pub(crate) fn first_of(
         &self,

@@ -1,6 +1,9 @@
 //! Outgoing messages: accepting one, and telling what became of it.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -21,6 +24,9 @@ use crate::{
     model::{MessageId, Msisdn, OutgoingMessage, OutgoingState, Recipient, ResendPolicy},
     store::NewOutgoing,
 };
+
+/// How long a broken connection may take to be noticed on a busy machine when a call comes that looks like its repost.
+const BREAK_NOTICED: Duration = Duration::from_millis(500);
 
 /// `send_sms(token, sender, recipient, message, flash = false)`.
 pub(super) async fn send(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
@@ -52,7 +58,7 @@ pub(super) async fn send(context: &Context, caller: &Caller, params: Vec<Value>)
         queued_at: Timestamp::now(),
         lifetime: api.message_lifetime,
     };
-    let (id, outcome) = accept(context, caller, digest, message);
+    let (id, outcome) = accept(context, caller, digest, message).await;
     settled(outcome).await.map(|()| Value::string(id.to_string()))
 }
 
@@ -157,7 +163,10 @@ fn call_digest(
 
 /// Hands the message to the store in a task of its own: a caller that hangs up must not leave it half accepted, and a
 /// repost has to learn what became of the first post.
-fn accept(context: &Context, caller: &Caller, call: CallDigest, message: NewOutgoing) -> (MessageId, Outcome) {
+async fn accept(context: &Context, caller: &Caller, call: CallDigest, message: NewOutgoing) -> (MessageId, Outcome) {
+    if let Some(rival) = context.reposts.rival(&call, &caller.connection, Instant::now()) {
+        drop(tokio::time::timeout(BREAK_NOTICED, rival.gone()).await);
+    }
     let (report, outcome) = watch::channel(None);
     let id = message.id;
     if let Some(earlier) = context.reposts.first_of(call, &caller.connection, Instant::now(), id, &outcome) {
