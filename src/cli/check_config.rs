@@ -1,13 +1,13 @@
 //! `check-config`: every problem in the configuration files, with its line and a caret.
 
-use std::{
-    io::{IsTerminal, Write},
-    path::PathBuf,
-};
+use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 
-use super::exit::{Exit, Failure};
+use super::{
+    exit::{Exit, Failure},
+    stats::Look,
+};
 use crate::{
     config::{Diagnostic, Severity},
     config_files,
@@ -29,8 +29,7 @@ pub(super) fn run(args: &CheckConfigArgs, out: &mut impl Write) -> Result<(), Fa
     let folder = config_files::find_folder(args.config.as_deref());
     let loaded =
         config_files::load_folder(&folder).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let problems = loaded.render(colour);
+    let problems = loaded.render(Look::of_stdout().colour);
     if !problems.is_empty() {
         writeln!(out, "{problems}")?;
     }
