@@ -1,6 +1,13 @@
 //! What holds for every TPDU and every text: what is written is read again, segments join in any order, and no octets
 //! make a decoder panic (TS 23.040, TS 23.038).
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the functions beside the tests are tests too"
+)]
+
 use std::{
     hash::{BuildHasher as _, RandomState},
     time::Instant,
@@ -133,8 +140,9 @@ fn no_octets_make_a_decoder_panic() {
 fn decode_everything(octets: &[u8]) -> bool {
     let text = hex::encode(octets);
     let mut accepted = false;
-    for decoded in [decode_incoming(&text), decode_incoming_with_length(&text, octets.len())] {
-        let Ok((_, incoming)) = decoded else { continue };
+    // Without a service centre address the insides are the same: every fourth input is enough.
+    let bare = octets.len().is_multiple_of(4).then(|| decode_incoming_with_length(&text, octets.len()));
+    for (_, incoming) in [Some(decode_incoming(&text)), bare].into_iter().flatten().flatten() {
         accepted = true;
         let (time, data) = match &incoming {
             Incoming::Deliver(deliver) => {
@@ -261,7 +269,7 @@ impl Random {
                 _ => {
                     let octet = self.octet();
                     // The first octets decide most: they get as many changes as all the others.
-                    let place = if octet % 2 == 0 { place } else { place % 24 };
+                    let place = if octet.is_multiple_of(2) { place } else { place % 24 };
                     octets.get_mut(place).into_iter().for_each(|target| *target = octet);
                 }
             }
