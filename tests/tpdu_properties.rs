@@ -1,6 +1,13 @@
 //! What holds for every TPDU and every text: what is written is read again, segments join in any order, and no octets
 //! make a decoder panic (TS 23.040, TS 23.038).
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the functions beside the tests are tests too"
+)]
+
 use std::{
     hash::{BuildHasher as _, RandomState},
     time::Instant,
@@ -120,7 +127,9 @@ fn no_octets_make_a_decoder_panic() {
         if random.below(4) == 0 {
             octets.extend((0..random.below(48)).map(|_| random.octet()));
         } else {
-            octets.extend(&sound[random.below(sound.len())]);
+            // The shorter of two: what is long is slow and has nothing more to trip over.
+            let pick = [random.below(sound.len()), random.below(sound.len())];
+            octets.extend(&sound[pick[0].min(pick[1])]);
             random.mutate(&mut octets);
         }
         accepted += u32::from(decode_everything(&octets));
@@ -133,8 +142,9 @@ fn no_octets_make_a_decoder_panic() {
 fn decode_everything(octets: &[u8]) -> bool {
     let text = hex::encode(octets);
     let mut accepted = false;
-    for decoded in [decode_incoming(&text), decode_incoming_with_length(&text, octets.len())] {
-        let Ok((_, incoming)) = decoded else { continue };
+    // Without a service centre address the insides are the same: every fourth input is enough.
+    let bare = octets.len().is_multiple_of(4).then(|| decode_incoming_with_length(&text, octets.len()));
+    for (_, incoming) in [Some(decode_incoming(&text)), bare].into_iter().flatten().flatten() {
         accepted = true;
         let (time, data) = match &incoming {
             Incoming::Deliver(deliver) => {
@@ -169,7 +179,7 @@ fn read(user_data: &UserData, data_coding: DataCodingScheme) {
     assert_eq!(joined.missing.len(), usize::from(concatenation.total) - 1);
 }
 
-/// Octets of PDUs that are as they should be.
+/// Octets of the vectors' PDUs, the shortest first.
 fn sound_pdus() -> Vec<Vec<u8>> {
     let files = [
         include_str!("vectors/deliver.txt"),
@@ -182,7 +192,9 @@ fn sound_pdus() -> Vec<Vec<u8>> {
         let (direction, pdu) = line.split_once(" = ")?;
         ["deliver", "submit", "report"].contains(&direction).then(|| hex::decode(pdu).unwrap())
     };
-    files.iter().flat_map(|text| text.lines()).filter_map(pdu).collect()
+    let mut pdus: Vec<Vec<u8>> = files.iter().flat_map(|text| text.lines()).filter_map(pdu).collect();
+    pdus.sort_by_key(Vec::len);
+    pdus
 }
 
 /// A segment, sent and received.
@@ -261,7 +273,7 @@ impl Random {
                 _ => {
                     let octet = self.octet();
                     // The first octets decide most: they get as many changes as all the others.
-                    let place = if octet % 2 == 0 { place } else { place % 24 };
+                    let place = if octet.is_multiple_of(2) { place } else { place % 24 };
                     octets.get_mut(place).into_iter().for_each(|target| *target = octet);
                 }
             }

@@ -1,5 +1,7 @@
 //! PDUs of known fields (`tests/vectors/*.txt`), read and written (TS 23.040, TS 23.038).
 
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "the functions beside the tests are tests too")]
+
 use std::{collections::HashSet, fmt::Write as _};
 
 use jiff::tz::{Offset, TimeZone};
