@@ -268,3 +268,94 @@ fn swapped(pair: &[u8]) -> u8 {
     let high = pair.get(1).copied().unwrap_or(0x0f);
     high << 4 | low
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn octets(address: &Address) -> Vec<u8> {
+        let mut out = vec![];
+        address.encode(&mut out).unwrap();
+        out
+    }
+
+    fn name(text: &str) -> Address {
+        Address::alphanumeric(text).unwrap()
+    }
+
+    #[test]
+    fn addresses_go_both_ways() {
+        for (address, expected) in [
+            (Address::number("+27829135934").unwrap(), vec![0x0b, 0x91, 0x72, 0x28, 0x19, 0x53, 0x39, 0xf4]),
+            (Address::number("50131").unwrap(), vec![0x05, 0x81, 0x05, 0x31, 0xf1]),
+            (Address::number("*#abc1").unwrap(), vec![0x06, 0x81, 0xba, 0xdc, 0x1e]),
+            (name("abc"), vec![0x06, 0xd0, 0x61, 0xf1, 0x18]),
+            (name("message"), vec![0x0d, 0xd0, 0xed, 0xf2, 0x7c, 0x1e, 0x3e, 0x97, 0x01]),
+            (name("FRANCOIS"), vec![0x0e, 0xd0, 0x46, 0x69, 0xd0, 0x39, 0x7c, 0x26, 0xa7]),
+            // 6 characters, 11 septets
+            (name("a[]{}€"), vec![0x14, 0xd0, 0xe1, 0x0d, 0x6f, 0xe3, 0xdb, 0xa0, 0x36, 0xa9, 0x4d, 0x19]),
+        ] {
+            assert_eq!(octets(&address), expected, "{address}");
+            assert_eq!(Address::decode(&mut Cursor::new(&expected), "TP-OA"), Ok(address));
+        }
+    }
+
+    #[test]
+    fn names_of_every_length_keep_their_letters() {
+        for length in 1..=11 {
+            let address = name(&"@".repeat(length));
+            assert_eq!(Address::decode(&mut Cursor::new(&octets(&address)), "TP-OA"), Ok(address));
+        }
+    }
+
+    #[test]
+    fn what_fits_no_address_is_refused() {
+        use EncodeError::{AddressCharacter, AddressEmpty, AddressTooLong};
+        for (text, error) in [
+            ("", AddressEmpty),
+            ("+", AddressEmpty),
+            ("123456789012345678901", AddressTooLong),
+            ("+49 1", AddressCharacter(' ')),
+            ("1\r", AddressCharacter('\r')),
+            ("12A", AddressCharacter('A')),
+            ("1+2", AddressCharacter('+')),
+        ] {
+            assert_eq!(Address::number(text), Err(error), "{text:?}");
+        }
+        for (text, error) in [("", AddressEmpty), ("twelve chars", AddressTooLong), ("кто", AddressCharacter('к'))]
+        {
+            assert_eq!(Address::alphanumeric(text), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn shown_as_people_write_them() {
+        let other = |type_of_number| Address { type_of_number, ..Address::number("123").unwrap() };
+        for (address, text) in [
+            (other(TypeOfNumber::International), "+123"),
+            (other(TypeOfNumber::Unknown), "123"),
+            (other(TypeOfNumber::National), "123"),
+            (other(TypeOfNumber::Subscriber), "123"),
+            (name("Bank"), "Bank"),
+        ] {
+            assert_eq!(address.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn service_centre_lengths_count_octets() {
+        for (octets, expected) in [
+            (&[0x00][..], Ok(None)),
+            (&[0x01, 0x91], Ok(Some("+"))),
+            (&[0x06, 0x91, 0x89, 0x67, 0x45, 0x23, 0x01], Ok(Some("+9876543210"))),
+            (&[0x06, 0x91, 0x89, 0x67, 0x45, 0x23, 0xf1], Ok(Some("+987654321"))),
+            (&[0x0d, 0x91], Err(DecodeErrorKind::Length(13))),
+            (&[0x02, 0x91], Err(DecodeErrorKind::Truncated { needed: 1, left: 0 })),
+            (&[], Err(DecodeErrorKind::Truncated { needed: 1, left: 0 })),
+        ] {
+            let decoded = Address::decode_service_centre(&mut Cursor::new(octets));
+            let shown = decoded.map(|address| address.map(|address| address.to_string())).map_err(|error| error.kind);
+            assert_eq!(shown, expected.map(|text| text.map(str::to_owned)), "{octets:02x?}");
+        }
+    }
+}

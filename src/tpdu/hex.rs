@@ -8,23 +8,39 @@ use super::error::{DecodeError, DecodeErrorKind};
 /// [`DecodeErrorKind::NotHex`] at the octet that is none.
 pub fn decode(text: &str) -> Result<Vec<u8>, DecodeError> {
     let digits = text.trim_matches(|c: char| c.is_whitespace() || c.is_control()).as_bytes();
-    let octet = |pair: &[u8]| match *pair {
-        [high, low] => Some(nibble(high)? << 4 | nibble(low)?),
-        _ => None,
-    };
     let not_hex = |offset| DecodeError { field: "PDU", offset, kind: DecodeErrorKind::NotHex };
-    digits.chunks(2).enumerate().map(|(offset, pair)| octet(pair).ok_or_else(|| not_hex(offset))).collect()
+    let mut octets = Vec::with_capacity(digits.len() / 2);
+    for pair in digits.chunks(2) {
+        let &[high, low] = pair else { return Err(not_hex(octets.len())) };
+        let (Some(high), Some(low)) = (nibble(high), nibble(low)) else { return Err(not_hex(octets.len())) };
+        octets.push(high << 4 | low);
+    }
+    Ok(octets)
 }
 
 /// Writes octets in upper case.
 #[must_use]
 pub fn encode(octets: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase();
-    octets.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 0x0f)]).collect()
+    let mut text = String::with_capacity(octets.len() * 2);
+    for octet in octets {
+        text.push(digit(octet >> 4));
+        text.push(digit(octet & 0x0f));
+    }
+    text
 }
 
 fn nibble(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// `nibble` is below 16.
+fn digit(nibble: u8) -> char {
+    char::from(if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! say so at the function; everything else that does not fit is a [`DecodeError`] naming field and octet.
 
 mod address;
-mod alphabet;
+
 mod cursor;
 mod dcs;
 mod deliver;
@@ -22,6 +22,7 @@ mod status;
 mod status_report;
 mod submit;
 mod timestamp;
+mod ucs2;
 mod udh;
 mod userdata;
 mod validity;

@@ -32,3 +32,73 @@ pub struct Submit {
     /// TP-UD.
     pub user_data: UserData,
 }
+
+/// TP-MTI to the service centre.
+pub(super) const MESSAGE_TYPE: u8 = 0b01;
+
+const REJECT_DUPLICATES: u8 = 0x04;
+const VALIDITY_FORMAT: u8 = 0x18;
+const ENHANCED: u8 = 0x08;
+const RELATIVE: u8 = 0x10;
+const ABSOLUTE: u8 = 0x18;
+const STATUS_REPORT_REQUEST: u8 = 0x20;
+const HEADER: u8 = 0x40;
+const REPLY_PATH: u8 = 0x80;
+
+impl Submit {
+    /// Reads what follows the first octet.
+    pub(super) fn decode(first: u8, cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
+        const VALIDITY: &str = "TP-VP";
+        let message_reference = cursor.octet("TP-MR")?;
+        let destination = Address::decode(cursor, "TP-DA")?;
+        let protocol_identifier = cursor.octet("TP-PID")?;
+        let data_coding = DataCodingScheme(cursor.octet("TP-DCS")?);
+        let validity = match first & VALIDITY_FORMAT {
+            RELATIVE => Some(ValidityPeriod::Relative(cursor.octet(VALIDITY)?)),
+            ENHANCED => Some(ValidityPeriod::Enhanced(cursor.array(VALIDITY)?)),
+            ABSOLUTE => Some(ValidityPeriod::Absolute(ServiceCentreTimestamp::from_octets(cursor.array(VALIDITY)?))),
+            _ => None,
+        };
+        let user_data = UserData::decode(cursor, first & HEADER != 0, data_coding)?;
+        Ok(Self {
+            reject_duplicates: first & REJECT_DUPLICATES != 0,
+            reply_path: first & REPLY_PATH != 0,
+            status_report_request: first & STATUS_REPORT_REQUEST != 0,
+            message_reference,
+            destination,
+            protocol_identifier,
+            data_coding,
+            validity,
+            user_data,
+        })
+    }
+
+    /// Appends the TPDU.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        let format = match self.validity {
+            None => 0,
+            Some(ValidityPeriod::Relative(_)) => RELATIVE,
+            Some(ValidityPeriod::Absolute(_)) => ABSOLUTE,
+            Some(ValidityPeriod::Enhanced(_)) => ENHANCED,
+        };
+        out.push(
+            MESSAGE_TYPE
+                | flag(self.reject_duplicates, REJECT_DUPLICATES)
+                | format
+                | flag(self.status_report_request, STATUS_REPORT_REQUEST)
+                | flag(self.user_data.header.is_some(), HEADER)
+                | flag(self.reply_path, REPLY_PATH),
+        );
+        out.push(self.message_reference);
+        self.destination.encode(out)?;
+        out.extend([self.protocol_identifier, self.data_coding.0]);
+        match self.validity {
+            None => {}
+            Some(ValidityPeriod::Relative(value)) => out.push(value),
+            Some(ValidityPeriod::Absolute(time)) => out.extend(time.octets()),
+            Some(ValidityPeriod::Enhanced(octets)) => out.extend(octets),
+        }
+        self.user_data.encode(self.data_coding, out)
+    }
+}

@@ -88,5 +88,61 @@ fn digits(octet: u8) -> Option<i8> {
 /// `value` is 0 to 99.
 fn semi_octets(value: i8) -> u8 {
     let value = value.unsigned_abs();
-    (value % 10) << 4 | value / 10
+    ((value % 10) << 4) | (value / 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn octets_and_moments_go_both_ways() {
+        for (octets, moment, seconds) in [
+            ([0x51, 0x11, 0x72, 0x00, 0x00, 0x00, 0x00], "2015-11-27T00:00:00Z", 0),
+            ([0x51, 0x11, 0x72, 0x00, 0x00, 0x00, 0x80], "2015-11-26T22:00:00Z", 7200),
+            ([0x70, 0x40, 0x21, 0x32, 0x52, 0x24, 0x2b], "2007-04-13T07:25:42Z", -28800),
+            ([0x70, 0x40, 0x21, 0x32, 0x52, 0x24, 0x23], "2007-04-12T15:25:42Z", 28800),
+            ([0x99, 0x20, 0x21, 0x50, 0x75, 0x03, 0x21], "1999-02-12T02:57:30Z", 10800),
+            ([0x42, 0x10, 0x51, 0x00, 0x00, 0x00, 0x32], "2024-01-14T18:15:00Z", 20700), // +5:45
+            ([0x42, 0x10, 0x51, 0x00, 0x00, 0x00, 0x4a], "2024-01-15T06:00:00Z", -21600),
+            ([0x00, 0x10, 0x10, 0x00, 0x00, 0x00, 0x40], "1999-12-31T23:00:00Z", 3600),
+        ] {
+            let time = ServiceCentreTimestamp::from_octets(octets);
+            assert_eq!(time.to_timestamp(), Some(at(moment)), "{octets:02x?}");
+            assert_eq!(time.offset_seconds(), seconds, "{octets:02x?}");
+            let quarters = i8::try_from(seconds / 900).unwrap();
+            assert_eq!(ServiceCentreTimestamp::from_timestamp(at(moment), quarters), time, "{octets:02x?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_kept() {
+        for octets in [
+            [0; 7],
+            [0xff; 7],
+            [0x42, 0x31, 0x10, 0, 0, 0, 0],    // month 13
+            [0x42, 0x20, 0x03, 0, 0, 0, 0],    // 30 February
+            [0x42, 0x10, 0x10, 0x42, 0, 0, 0], // hour 24
+            [0x42, 0x10, 0x10, 0, 0x06, 0, 0], // minute 60
+            [0x42, 0x10, 0x10, 0, 0, 0x0a, 0], // second of no digit
+            [0x42, 0x10, 0x10, 0, 0, 0, 0xf0], // zone of no digit
+        ] {
+            let time = ServiceCentreTimestamp::from_octets(octets);
+            assert_eq!(time.to_timestamp(), None, "{octets:02x?}");
+            assert_eq!(time.octets(), octets);
+        }
+    }
+
+    #[test]
+    fn zones_beyond_what_fits_become_the_last_that_does() {
+        for (quarters, seconds) in [(127, 79 * 900), (-128, -79 * 900)] {
+            let time = ServiceCentreTimestamp::from_timestamp(at("2024-06-01T12:00:00Z"), quarters);
+            assert_eq!(time.offset_seconds(), seconds);
+            assert_eq!(time.to_timestamp(), Some(at("2024-06-01T12:00:00Z")));
+        }
+    }
 }
