@@ -541,3 +541,6 @@ impl Stage {
         next.copied().unwrap_or(Self::Done)
     }
 }
+
+#[cfg(test)]
+mod tests;
