@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use super::*;
-use crate::at::{CmeError, Family};
+use crate::at::Family;
 
 type Answer = Result<&'static [&'static str], CommandError>;
 
