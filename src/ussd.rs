@@ -235,3 +235,69 @@ fn looks_like_text(text: &str) -> bool {
     let odd = |c: &char| *c == char::REPLACEMENT_CHARACTER || (c.is_control() && !matches!(c, '\n' | '\r' | '\u{c}'));
     !text.is_empty() && !text.chars().any(|c| odd(&c) || ('\u{e000}'..='\u{f8ff}').contains(&c))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cusd(text: &[u8], dcs: u8) -> Cusd {
+        Cusd { status: 0, text: Some(text.to_vec()), dcs: Some(dcs) }
+    }
+
+    #[test]
+    fn codes_are_digits_and_signs() {
+        for (code, fits) in
+            [("*100#", true), ("+1", true), ("", false), ("*1a#", false), ("1\r", false), ("*\"", false)]
+        {
+            assert_eq!(UssdCode::parse(code).is_ok(), fits, "{code:?}");
+        }
+        assert!(UssdCode::parse(&"1".repeat(182)).is_ok());
+        assert!(UssdCode::parse(&"1".repeat(183)).is_err());
+    }
+
+    #[test]
+    fn requests_by_character_set() {
+        let code = UssdCode::parse("*100#").expect("a code");
+        let written = |charset, style| UssdRequest::encode(&code, charset, style).as_str().to_owned();
+        assert_eq!(written(Charset::Gsm, UssdStyle::Charset), "*100#");
+        assert_eq!(written(Charset::Ucs2, UssdStyle::Charset), "002A0031003000300023");
+        assert_eq!(written(Charset::Gsm, UssdStyle::Packed), "AA180C3602");
+    }
+
+    #[test]
+    fn texts_in_every_dress() {
+        for (text, dcs, hint, expected) in [
+            (b"Balance: 12,34 EUR".as_slice(), 15, Charset::Gsm, "Balance: 12,34 EUR"),
+            (b"betr{gt 5\x1be", 15, Charset::Gsm, "beträgt 5€"),
+            ("beträgt 5€".as_bytes(), 15, Charset::Gsm, "beträgt 5€"),
+            (b"betr\xe4gt", 72, Charset::Gsm, "beträgt"),
+            (b"00620065007400720065", 72, Charset::Ucs2, "betre"),
+            (b"0411043004330430", 72, Charset::Ucs2, "Бага"),
+            (b"0411043004330430", 72, Charset::Gsm, "Бага"),
+            (b"AA180C3602", 15, Charset::Gsm, "*100#"),
+            (b"AA180C3602", 15, Charset::Ucs2, "*100#"),
+            (b"12345678", 15, Charset::Gsm, "12345678"),
+            (b"31323334", 0x44, Charset::Gsm, "1234"),
+        ] {
+            assert_eq!(decode(&cusd(text, dcs), hint), expected, "{}", String::from_utf8_lossy(text));
+        }
+        assert_eq!(decode(&Cusd { status: 4, text: None, dcs: None }, Charset::Gsm), "");
+    }
+
+    #[test]
+    fn padding_of_seven_spare_bits_is_a_carriage_return() {
+        // Seven septets and a padding CR are seven characters; eight septets whose last is no CR are eight.
+        assert_eq!(unpacked(&packed(b"1234567")), "1234567");
+        assert_eq!(unpacked(&packed(b"12345678")), "12345678");
+        assert_eq!(packed(b"1234567").last().copied().map(|octet| octet >> 1), Some(CR));
+    }
+
+    #[test]
+    fn session_states() {
+        assert!(SessionState::of(1).is_open());
+        for status in [0, 2, 3, 4, 5, 9] {
+            assert!(!SessionState::of(status).is_open());
+        }
+        assert_eq!(SessionState::of(4), SessionState::NotSupported);
+    }
+}

@@ -32,6 +32,8 @@ pub enum CmsError {
 impl CmeError {
     /// SIM busy (14): try the same again in a moment.
     pub const SIM_BUSY: Self = Self::Code(14);
+    /// No SIM (10).
+    pub const SIM_NOT_INSERTED: Self = Self::Code(10);
 
     /// Reads what follows `+CME ERROR:`.
     #[must_use]

@@ -15,7 +15,7 @@ use std::{
 use super::{
     claim::{Claimed, Claims},
     command::{Accept, Command},
-    fields::{after, split},
+    fields::after,
     framer::{Framer, Item, MAX_REPLY, text},
     response::{InfoLine, Response},
     result::{CommandError, FinalResult},
@@ -490,11 +490,6 @@ fn belongs(command: &Command, line: &str) -> Belongs {
 
 /// `+CREG: 1` and `+CREG: 1,"00C3","1A"` are notices, `+CREG: 0,1` is an answer.
 fn is_change_of_registration(prefix: &str, parameters: &str) -> bool {
-    let registration = ["+CREG:", "+CGREG:", "+CEREG:"].contains(&prefix);
-    registration
-        && !parameters
-            .split(',')
-            .nth(1)
-            .is_some_and(|state| (1..=2).contains(&state.trim().len()) && !state.contains('"'))
-        || registration && split(parameters).len() < 2
+    let is_state = |field: &str| matches!(field.trim().as_bytes(), [b'0'..=b'9'] | [b'0'..=b'9', b'0'..=b'9']);
+    ["+CREG:", "+CGREG:", "+CEREG:"].contains(&prefix) && !parameters.split(',').nth(1).is_some_and(is_state)
 }

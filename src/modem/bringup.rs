@@ -8,8 +8,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     at::{
-        Charset, Command, CommandError, Indication, Memory, MemoryUse, PinState, Profile, RegistrationState, Response,
-        SimPin,
+        Charset, CmeError, Command, CommandError, Indication, Memory, MemoryUse, PinState, Profile, RegistrationState,
+        Response, SimPin,
     },
     model::{Classified, ErrorClass, Imei},
 };
@@ -284,10 +284,9 @@ impl Bringup {
             }
             if let Some(command) = self.candidates.front().cloned() {
                 self.in_flight = true;
-                return match self.stage {
-                    Stage::EnterPin => Step::PinAttempt { iccid: self.found.iccid.clone(), command },
-                    _ => Step::Send(command),
-                };
+                let pin = self.stage == Stage::EnterPin;
+                let iccid = || self.found.iccid.clone();
+                return if pin { Step::PinAttempt { iccid: iccid(), command } } else { Step::Send(command) };
             }
             self.enter(self.stage.following());
         }
@@ -352,23 +351,25 @@ impl Bringup {
     }
 
     fn failed(&mut self, in_time: bool, error: &CommandError) -> Result<Next, BringupError> {
-        match self.stage {
-            Stage::Attention if in_time => Ok(Next::Again),
-            Stage::Attention => Err(BringupError::Silent),
-            Stage::PduMode => Err(BringupError::NoPduMode(error.clone())),
-            Stage::Sim | Stage::SimAfterPin => match error {
-                CommandError::Cme(cause) if *cause == crate::at::CmeError::Code(10) => Err(BringupError::SimMissing),
-                _ if in_time => Ok(Next::Again),
-                _ => Err(BringupError::SimNotReady),
-            },
-            Stage::Charset => {
-                self.found.charset = Charset::Gsm;
-                Ok(self.note(error))
-            }
-            // Not every modem knows it; +CREG? has the word then.
-            Stage::LteRegistration => self.unregistered(in_time),
-            _ => Ok(self.note(error)),
+        let stage = self.stage;
+        if matches!(stage, Stage::Sim | Stage::SimAfterPin) && *error == CommandError::Cme(CmeError::SIM_NOT_INSERTED) {
+            return Err(BringupError::SimMissing);
         }
+        if stage == Stage::PduMode {
+            return Err(BringupError::NoPduMode(error.clone()));
+        }
+        // Not every modem knows it; +CREG? has the word then.
+        if stage == Stage::LteRegistration {
+            return self.unregistered(in_time);
+        }
+        if matches!(stage, Stage::Attention | Stage::Sim | Stage::SimAfterPin) {
+            let late = if stage == Stage::Attention { BringupError::Silent } else { BringupError::SimNotReady };
+            return if in_time { Ok(Next::Again) } else { Err(late) };
+        }
+        if stage == Stage::Charset {
+            self.found.charset = Charset::Gsm;
+        }
+        Ok(self.note(error))
     }
 
     fn note(&mut self, error: &CommandError) -> Next {
@@ -541,3 +542,6 @@ impl Stage {
         next.copied().unwrap_or(Self::Done)
     }
 }
+
+#[cfg(test)]
+mod tests;
