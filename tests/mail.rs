@@ -1,6 +1,6 @@
 //! The mailer against a real SMTP server that hangs, refuses, lies and disappears.
 //!
-//! Needs aiosmtpd 1.4.6: `python3 -m venv target/smtp-venv && target/smtp-venv/bin/pip install aiosmtpd==1.4.6`.
+//! Needs aiosmtpd, which `scripts/setup` puts into `target/venv`.
 
 #[path = "smtp/fixture.rs"]
 mod fixture;

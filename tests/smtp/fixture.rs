@@ -51,8 +51,8 @@ impl Server {
         fs::write(at("faults"), "").unwrap();
         fs::write(at("mails"), "").unwrap();
 
-        let python = root.join("target/smtp-venv/bin/python");
-        assert!(python.exists(), "install aiosmtpd as the head of tests/mail.rs says");
+        let python = root.join("target/venv/bin/python3");
+        assert!(python.exists(), "aiosmtpd is missing: run scripts/setup");
         let word = match security {
             MailSecurity::Tls => "tls",
             MailSecurity::StartTls => "starttls",
