@@ -1,1 +1,14 @@
-//! Placeholder of this room; filled before the first release.
+//! Modems made of code in a simulated network with a service centre: for tests, the demo, and any program on a pty.
+
+mod commands;
+mod faults;
+mod hex;
+mod modem;
+mod network;
+mod personality;
+mod sms;
+
+pub use faults::{Dice, Fault};
+pub use modem::{Event, Modem, Taken};
+pub use network::{Conditions, Entry, Happening, Item, Network};
+pub use personality::{PERSONALITIES, Personality, UssdText};
