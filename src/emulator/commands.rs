@@ -178,6 +178,9 @@ impl Modem {
             UssdText::PackedHex => hex::packed(text),
         };
         let coding = if self.personality.ussd == UssdText::Ucs2Hex { 72 } else { 15 };
-        self.notice(now, &if text.is_empty() { format!("+CUSD: {state}") } else { format!("+CUSD: {state},\"{written}\",{coding}") });
+        self.notice(
+            now,
+            &if text.is_empty() { format!("+CUSD: {state}") } else { format!("+CUSD: {state},\"{written}\",{coding}") },
+        );
     }
 }

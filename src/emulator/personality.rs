@@ -150,7 +150,8 @@ impl Personality {
     pub fn named(name: &str) -> Option<&'static Self> {
         let wanted = name.to_ascii_lowercase();
         PERSONALITIES.iter().find(|one| {
-            one.name == wanted || one.name.split_once('-').is_some_and(|(maker, model)| model == wanted || maker == wanted)
+            one.name == wanted
+                || one.name.split_once('-').is_some_and(|(maker, model)| model == wanted || maker == wanted)
         })
     }
 }

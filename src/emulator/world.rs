@@ -52,7 +52,10 @@ impl World {
 
     /// All bytes for a terminal that are due, in the pieces to write.
     pub fn poll_output(&mut self, now: Duration, index: usize) -> VecDeque<Vec<u8>> {
-        self.modems.get_mut(index).map(|modem| std::iter::from_fn(|| modem.poll_output(now)).collect()).unwrap_or_default()
+        self.modems
+            .get_mut(index)
+            .map(|modem| std::iter::from_fn(|| modem.poll_output(now)).collect())
+            .unwrap_or_default()
     }
 
     /// Starts a fault; false if there is no such modem.
