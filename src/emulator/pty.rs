@@ -2,17 +2,10 @@
 
 use std::{
     fs, io,
-    os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
-use nix::{
-    fcntl::{FcntlArg, OFlag, fcntl},
-    pty::openpty,
-    sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr},
-    unistd,
-};
-use tokio::io::unix::AsyncFd;
+use tokio_serial::{SerialPort, SerialStream};
 
 use super::{
     args::EmulateArgs,
@@ -66,23 +59,19 @@ async fn serve(shared: Shared, index: usize, dir: PathBuf) -> io::Result<()> {
 }
 
 async fn while_plugged(shared: &Shared, index: usize, link: &Path) -> io::Result<()> {
-    let pair = openpty(None, None)?;
-    // Held open: without any open slave, reading the master fails between two users of the port.
-    let slave: OwnedFd = pair.slave;
-    let mut attributes = tcgetattr(&slave)?;
-    cfmakeraw(&mut attributes);
-    tcsetattr(&slave, SetArg::TCSANOW, &attributes)?;
-    fcntl(&pair.master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    // The slave is held open: without any, reading the master fails between two users of the port.
+    let (mut master, mut slave) = SerialStream::pair()?;
+    master.set_exclusive(false)?;
+    slave.set_exclusive(false)?;
+    let name = slave.name().ok_or_else(|| io::Error::other("a pty without a name"))?;
     let _ = fs::remove_file(link);
-    std::os::unix::fs::symlink(unistd::ttyname(&slave)?, link)?;
-    let master = AsyncFd::register(pair.master)?;
-    tracing::debug!(link = %link.display(), fd = master.as_raw_fd(), "virtual modem plugged");
+    std::os::unix::fs::symlink(name, link)?;
     let result = carry(shared, index, &master, link).await;
     fs::remove_file(link)?;
     result
 }
 
-async fn carry(shared: &Shared, index: usize, master: &AsyncFd<OwnedFd>, link: &Path) -> io::Result<()> {
+async fn carry(shared: &Shared, index: usize, master: &SerialStream, link: &Path) -> io::Result<()> {
     let mut buffer = [0; 1024];
     while shared.plugged(index).is_some_and(|name| link.ends_with(name)) {
         let changed = shared.changed().notified();
@@ -91,13 +80,13 @@ async fn carry(shared: &Shared, index: usize, master: &AsyncFd<OwnedFd>, link: &
         let (output, next) = shared.output(index);
         for piece in output {
             // A line nobody reads overflows, as on a serial port: the rest is lost.
-            let _ = unistd::write(master.get_ref(), &piece);
+            let _ = master.try_write(&piece);
         }
         tokio::select! {
             ready = master.readable() => {
-                let read = ready?.try_io(|fd| Ok(unistd::read(fd.get_ref(), &mut buffer)?));
-                if let Ok(count) = read {
-                    let bytes = buffer.get(..count?).unwrap_or_default();
+                ready?;
+                if let Ok(count) = master.try_read(&mut buffer) {
+                    let bytes = buffer.get(..count).unwrap_or_default();
                     shared.with(|world, now| world.handle_input(now, index, bytes));
                 }
             }
