@@ -66,12 +66,12 @@ async fn while_plugged(shared: &Shared, index: usize, link: &Path) -> io::Result
     let name = slave.name().ok_or_else(|| io::Error::other("a pty without a name"))?;
     let _ = fs::remove_file(link);
     std::os::unix::fs::symlink(name, link)?;
-    let result = carry(shared, index, &master, link).await;
+    let result = carry(shared, index, &mut master, link).await;
     fs::remove_file(link)?;
     result
 }
 
-async fn carry(shared: &Shared, index: usize, master: &SerialStream, link: &Path) -> io::Result<()> {
+async fn carry(shared: &Shared, index: usize, master: &mut SerialStream, link: &Path) -> io::Result<()> {
     let mut buffer = [0; 1024];
     while shared.plugged(index).is_some_and(|name| link.ends_with(name)) {
         let changed = shared.changed().notified();
