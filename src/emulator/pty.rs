@@ -1,10 +1,18 @@
 //! Serves a world on ptys, so that any program can open a modem's link as a serial port.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use nix::{
+    fcntl::OFlag,
+    sys::termios::{self, SetArg},
+};
+use tokio::io::AsyncReadExt as _;
 use tokio_serial::{SerialPort, SerialStream};
 
 use super::{
@@ -16,6 +24,9 @@ use super::{
     serve::{Shared, quiet},
     world::World,
 };
+
+/// Pause after the port was closed, so that a slave that cannot be opened again keeps nobody busy.
+const REOPENED: Duration = Duration::from_millis(5);
 
 /// Runs the emulator until it is dropped.
 ///
@@ -59,19 +70,54 @@ async fn serve(shared: Shared, index: usize, dir: PathBuf) -> io::Result<()> {
 }
 
 async fn while_plugged(shared: &Shared, index: usize, link: &Path) -> io::Result<()> {
-    // The slave is held open: without any, reading the master fails between two users of the port.
-    let (mut master, mut slave) = SerialStream::pair()?;
-    master.set_exclusive(false)?;
-    slave.set_exclusive(false)?;
+    let (master, slave) = SerialStream::pair()?;
     let name = slave.name().ok_or_else(|| io::Error::other("a pty without a name"))?;
+    let line = Line { master, slave: PathBuf::from(&name), held: Some(hold(Path::new(&name))?) };
+    // Dropped once it is held plainly: this one would lock others out.
+    drop(slave);
     let _ = fs::remove_file(link);
     std::os::unix::fs::symlink(name, link)?;
-    let result = carry(shared, index, &mut master, link).await;
+    let result = carry(shared, index, line, link).await;
     fs::remove_file(link)?;
     result
 }
 
-async fn carry(shared: &Shared, index: usize, master: &mut SerialStream, link: &Path) -> io::Result<()> {
+/// A pty. Its slave is held open as long as nobody uses it, since a master without one cannot wait; and it is let go
+/// once somebody does, so that their exclusive use ends with them (it would stay until the last one closes).
+struct Line {
+    master: SerialStream,
+    slave: PathBuf,
+    held: Option<File>,
+}
+
+impl Line {
+    /// Bytes from whoever uses the port; 0 if they went away.
+    async fn read(&mut self, buffer: &mut [u8]) -> usize {
+        match self.master.read(buffer).await {
+            Ok(count) => {
+                self.held = None;
+                count
+            }
+            // The slave is closed. If somebody opens it for themselves at this moment, all the better.
+            Err(_) => {
+                self.held = hold(&self.slave).ok();
+                tokio::time::sleep(REOPENED).await;
+                0
+            }
+        }
+    }
+}
+
+/// Opens a slave without locking anybody out, and makes it pass every byte as it is.
+fn hold(slave: &Path) -> io::Result<File> {
+    let file = File::options().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(slave)?;
+    let mut settings = termios::tcgetattr(&file)?;
+    termios::cfmakeraw(&mut settings);
+    termios::tcsetattr(&file, SetArg::TCSANOW, &settings)?;
+    Ok(file)
+}
+
+async fn carry(shared: &Shared, index: usize, mut line: Line, link: &Path) -> io::Result<()> {
     let mut buffer = [0; 1024];
     while shared.plugged(index).is_some_and(|name| link.ends_with(name)) {
         let changed = shared.changed().notified();
@@ -80,15 +126,12 @@ async fn carry(shared: &Shared, index: usize, master: &mut SerialStream, link: &
         let (output, next) = shared.output(index);
         for piece in output {
             // A line nobody reads overflows, as on a serial port: the rest is lost.
-            let _ = master.try_write(&piece);
+            let _ = line.master.try_write(&piece);
         }
         tokio::select! {
-            ready = master.readable() => {
-                ready?;
-                if let Ok(count) = master.try_read(&mut buffer) {
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    shared.with(|world, now| world.handle_input(now, index, bytes));
-                }
+            count = line.read(&mut buffer) => {
+                let bytes = buffer.get(..count).unwrap_or_default();
+                shared.with(|world, now| world.handle_input(now, index, bytes));
             }
             timed_out = quiet(changed, next) => if timed_out { shared.with(|_, _| ()); },
         }

@@ -95,7 +95,7 @@ impl Site {
         let (token, both, once) = (hash(TOKEN), format!("{} {}", hash(TOKEN), hash(ONCE_TOKEN)), hash(ONCE_TOKEN));
         let gateway = format!(
             "[mail]\nenabled = True\nserver = 127.0.0.1\nport = {}\nsecurity = tls\nuser = gateway@example.org\n\
-             password =\nrecipient = mailbox@example.org\nca = {root}/conf/ca.pem\n\
+             password = secret\nrecipient = mailbox@example.org\nca = {root}/conf/ca.pem\n\
              [server]\nhost = 127.0.0.1\nport = {}\ncertificate = {root}/conf/chain.pem\nkey = {root}/conf/key.pem\n\
              [api]\nenable_send_sms = True\nenable_send_ussd = True\ntoken_send_sms = {both}\ntoken_send_ussd = {token}\n\
              token_get_health_state = {token}\ntoken_get_stats = {token}\nresend_policy_once = {once}\n{slots}{}\

@@ -3,7 +3,7 @@
 //! The daemon is the real binary, started as systemd would start it, and is met only through its API, its mails and its
 //! files. The emulator is another process, so what the network knows survives whatever happens to the daemon.
 
-#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test program uses its part")]
 #![allow(unreachable_pub, missing_docs, reason = "a test program has no public interface")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test helper fails its test")]
 #![allow(clippy::indexing_slicing, reason = "a test helper fails its test")]
@@ -230,6 +230,7 @@ fn start_mail_server(site: &mut Site) -> Process {
     let at = |name: &str| -> PathBuf { root.join(name) };
     let mut command = Command::new(python);
     command.arg(package.join("tests/smtp/server.py")).args(["--security", "tls"]);
+    command.args(["--user", "gateway@example.org", "--password", "secret"]);
     command.arg("--out").arg(at("mails")).arg("--faults").arg(at("faults"));
     command.arg("--cert").arg(at("conf/chain.pem")).arg("--key").arg(at("conf/key.pem"));
     let (process, line) = Process::start_and_read_line(command);
