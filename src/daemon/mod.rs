@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
 use tokio::sync::{Mutex, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
@@ -38,8 +38,6 @@ use supervise::supervise;
 const DATABASE: &str = "smsgate.db";
 /// The state folder where nothing else says so.
 const STATE_FOLDER: &str = "/var/lib/smsgate";
-/// What is left to chance among virtual modems goes the same way each time.
-const VIRTUAL_SEED: u64 = 1;
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
