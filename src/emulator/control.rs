@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{faults::Fault, network::Conditions, serve::Shared, world::World};
-use crate::tpdu::{Address, Deliver, Incoming, Reference, encode_incoming, segment};
+use crate::tpdu::{Address, Deliver, EncodedPdu, Incoming, MessageClass, Reference, encode_incoming, segment};
 
 /// What can be asked.
 #[derive(Debug, Deserialize)]
@@ -28,6 +28,16 @@ pub enum Request {
         /// Segments come last first.
         #[serde(default)]
         reversed: bool,
+        /// Shown at once (class 0).
+        #[serde(default)]
+        flash: bool,
+    },
+    /// Sends a PDU to a modem's number as it stands, be it well-formed or not; answers its id.
+    InjectPdu {
+        /// Number of a modem.
+        to: String,
+        /// Service centre address and TPDU in hex.
+        pdu: String,
     },
     /// Starts a fault.
     Fault {
@@ -102,7 +112,16 @@ async fn answer(shared: Shared, stream: UnixStream) -> io::Result<()> {
 
 fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, String> {
     match request {
-        Request::Inject { to, from, text, reversed } => inject(world, now, &to, &from, &text, reversed),
+        Request::Inject { to, from, text, reversed, flash } => {
+            let class = flash.then_some(MessageClass::Zero);
+            inject(world, now, &to, &from, &text, reversed, class)
+        }
+        Request::InjectPdu { to, pdu } => {
+            known(world, &to)?;
+            let service_centre = pdu.get(..2).and_then(|octets| usize::from_str_radix(octets, 16).ok());
+            let tpdu_octets = (pdu.len() / 2).saturating_sub(service_centre.unwrap_or_default() + 1);
+            Ok(json!(world.network.enqueue(now, &to, EncodedPdu { hex: pdu, tpdu_octets }, None, false)))
+        }
         Request::Fault { modem, what } => {
             if world.start_fault(now, modem, what) {
                 Ok(Value::Null)
@@ -126,13 +145,24 @@ fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, 
     }
 }
 
-fn inject(world: &mut World, now: Duration, to: &str, from: &str, text: &str, reversed: bool) -> Result<Value, String> {
-    if !world.modems().iter().any(|modem| modem.number == to) {
-        return Err(format!("no modem has the number {to}"));
-    }
+fn known(world: &World, number: &str) -> Result<(), String> {
+    let found = world.modems().iter().any(|modem| modem.number == number);
+    found.then_some(()).ok_or_else(|| format!("no modem has the number {number}"))
+}
+
+fn inject(
+    world: &mut World,
+    now: Duration,
+    to: &str,
+    from: &str,
+    text: &str,
+    reversed: bool,
+    class: Option<MessageClass>,
+) -> Result<Value, String> {
+    known(world, to)?;
     let sender = Address::number(from).or_else(|_| Address::alphanumeric(from)).map_err(|error| error.to_string())?;
     let reference = Reference::Narrow((world.network.ledger().len() % 256) as u8);
-    let mut segments = segment(text, reference, None).map_err(|error| error.to_string())?;
+    let mut segments = segment(text, reference, class).map_err(|error| error.to_string())?;
     if reversed {
         segments.reverse();
     }
