@@ -250,6 +250,11 @@ pub(super) fn recover(work: &mut Work<'_>) -> Result<(), StoreError> {
     for id in halfway {
         abandoned(work, id)?;
     }
+    // What never failed waits for a SIM or for its turn, and the dispatcher that would have called it up is gone.
+    work.connection.execute(
+        "UPDATE outbox SET next_run = ?1 WHERE state = 'queued' AND failures = 0 AND next_run > ?1",
+        [work.now.0],
+    )?;
     work.effects.outbox = true;
     Ok(())
 }
