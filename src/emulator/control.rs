@@ -1,16 +1,17 @@
 //! Control socket: one JSON object a line, one answer a line. `{"do": ...}` as [`Request`] says.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{fs, io, os::unix::fs::FileTypeExt, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
+    task::JoinSet,
 };
 
 use super::{faults::Fault, network::Conditions, serve::Shared, world::World};
-use crate::tpdu::{Address, Deliver, Incoming, Reference, encode_incoming, segment};
+use crate::tpdu::{Address, Deliver, EncodedPdu, Incoming, MessageClass, Reference, encode_incoming, segment};
 
 /// What can be asked.
 #[derive(Debug, Deserialize)]
@@ -27,6 +28,16 @@ pub enum Request {
         /// Segments come last first.
         #[serde(default)]
         reversed: bool,
+        /// Shown at once (class 0).
+        #[serde(default)]
+        flash: bool,
+    },
+    /// Sends a PDU to a modem's number as it stands, be it well-formed or not; answers its id.
+    InjectPdu {
+        /// Number of a modem.
+        to: String,
+        /// Service centre address and TPDU in hex.
+        pdu: String,
     },
     /// Starts a fault.
     Fault {
@@ -50,12 +61,40 @@ pub enum Request {
     Stats,
 }
 
-pub(super) async fn serve(shared: Shared, path: PathBuf) -> io::Result<()> {
-    let _ = std::fs::remove_file(&path);
-    let listener = UnixListener::bind(&path)?;
-    loop {
-        let (stream, _) = listener.accept().await?;
-        tokio::spawn(answer(shared.clone(), stream));
+/// The socket, which ends with its owner.
+#[derive(Debug)]
+pub(super) struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Control {
+    /// Makes the socket; what another emulator left under the name is replaced.
+    pub(super) fn bind(path: PathBuf) -> io::Result<Self> {
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket()) {
+            fs::remove_file(&path)?;
+        }
+        Ok(Self { listener: UnixListener::bind(&path)?, path })
+    }
+
+    /// Answers until it is dropped.
+    pub(super) async fn serve(self, shared: Shared) -> io::Result<()> {
+        let mut conversations = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => {
+                    conversations.spawn(answer(shared.clone(), accepted?.0));
+                }
+                Some(_) = conversations.join_next() => {}
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // It may be gone already, with its folder.
+        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -73,7 +112,16 @@ async fn answer(shared: Shared, stream: UnixStream) -> io::Result<()> {
 
 fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, String> {
     match request {
-        Request::Inject { to, from, text, reversed } => inject(world, now, &to, &from, &text, reversed),
+        Request::Inject { to, from, text, reversed, flash } => {
+            let class = flash.then_some(MessageClass::Zero);
+            inject(world, now, &to, &from, &text, reversed, class)
+        }
+        Request::InjectPdu { to, pdu } => {
+            known(world, &to)?;
+            let service_centre = pdu.get(..2).and_then(|octets| usize::from_str_radix(octets, 16).ok());
+            let tpdu_octets = (pdu.len() / 2).saturating_sub(service_centre.unwrap_or_default() + 1);
+            Ok(json!(world.network.enqueue(now, &to, EncodedPdu { hex: pdu, tpdu_octets }, None, false)))
+        }
         Request::Fault { modem, what } => {
             if world.start_fault(now, modem, what) {
                 Ok(Value::Null)
@@ -97,13 +145,24 @@ fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, 
     }
 }
 
-fn inject(world: &mut World, now: Duration, to: &str, from: &str, text: &str, reversed: bool) -> Result<Value, String> {
-    if !world.modems().iter().any(|modem| modem.number == to) {
-        return Err(format!("no modem has the number {to}"));
-    }
+fn known(world: &World, number: &str) -> Result<(), String> {
+    let found = world.modems().iter().any(|modem| modem.number == number);
+    found.then_some(()).ok_or_else(|| format!("no modem has the number {number}"))
+}
+
+fn inject(
+    world: &mut World,
+    now: Duration,
+    to: &str,
+    from: &str,
+    text: &str,
+    reversed: bool,
+    class: Option<MessageClass>,
+) -> Result<Value, String> {
+    known(world, to)?;
     let sender = Address::number(from).or_else(|_| Address::alphanumeric(from)).map_err(|error| error.to_string())?;
     let reference = Reference::Narrow((world.network.ledger().len() % 256) as u8);
-    let mut segments = segment(text, reference, None).map_err(|error| error.to_string())?;
+    let mut segments = segment(text, reference, class).map_err(|error| error.to_string())?;
     if reversed {
         segments.reverse();
     }
