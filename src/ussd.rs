@@ -5,64 +5,12 @@
 //! text means (a balance) is not this room's business.
 
 use crate::{
-    at::{Charset, Cusd, UssdStyle},
+    at::{Charset, Cusd},
     tpdu::{gsm7, hex},
 };
 
 /// CR as a septet: padding and, at the very end, a real CR doubled (TS 23.038 6.1.2.3.1).
 const CR: u8 = 0x0d;
-
-/// A USSD code: 1 to 182 of `0-9*#+` (TS 23.038: 160 octets hold 182 septets).
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct UssdCode(String);
-
-/// Why a string is no USSD code.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("a USSD code is 1 to 182 of the characters 0-9 * # +")]
-pub struct UssdCodeError;
-
-impl UssdCode {
-    /// Most characters a code may have.
-    pub const MAX: usize = 182;
-
-    /// Checks a code.
-    ///
-    /// # Errors
-    /// [`UssdCodeError`] for anything but 1 to 182 of `0-9*#+`.
-    pub fn parse(text: &str) -> Result<Self, UssdCodeError> {
-        let fits = (1..=Self::MAX).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#' | b'+'));
-        if fits { Ok(Self(text.to_owned())) } else { Err(UssdCodeError) }
-    }
-
-    /// The characters.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A code as it goes between the quotes of `AT+CUSD`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct UssdRequest(String);
-
-impl UssdRequest {
-    /// Writes a code for a modem.
-    #[must_use]
-    pub fn encode(code: &UssdCode, charset: Charset, style: UssdStyle) -> Self {
-        match (style, charset) {
-            (UssdStyle::Charset, Charset::Gsm) => Self(code.0.clone()),
-            (UssdStyle::Charset, Charset::Ucs2) => Self(code.0.bytes().map(|b| format!("{b:04X}")).collect()),
-            (UssdStyle::Packed, _) => Self(hex::encode(&packed(code.0.as_bytes()))),
-        }
-    }
-
-    /// The characters between the quotes.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// `<m>` of `+CUSD` (TS 27.007 7.15).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -176,15 +124,6 @@ impl Alphabet {
     }
 }
 
-fn packed(septets: &[u8]) -> Vec<u8> {
-    let mut septets = septets.to_vec();
-    // Seven spare bits would read as an @: a CR fills them.
-    if septets.len() % 8 == 7 {
-        septets.push(CR);
-    }
-    gsm7::pack(&septets)
-}
-
 fn unpacked(octets: &[u8]) -> String {
     let mut septets = gsm7::unpack(octets, octets.len() * 8 / 7);
     if septets.len().is_multiple_of(8) && septets.last() == Some(&CR) {
@@ -245,26 +184,6 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_digits_and_signs() {
-        for (code, fits) in
-            [("*100#", true), ("+1", true), ("", false), ("*1a#", false), ("1\r", false), ("*\"", false)]
-        {
-            assert_eq!(UssdCode::parse(code).is_ok(), fits, "{code:?}");
-        }
-        assert!(UssdCode::parse(&"1".repeat(182)).is_ok());
-        assert!(UssdCode::parse(&"1".repeat(183)).is_err());
-    }
-
-    #[test]
-    fn requests_by_character_set() {
-        let code = UssdCode::parse("*100#").expect("a code");
-        let written = |charset, style| UssdRequest::encode(&code, charset, style).as_str().to_owned();
-        assert_eq!(written(Charset::Gsm, UssdStyle::Charset), "*100#");
-        assert_eq!(written(Charset::Ucs2, UssdStyle::Charset), "002A0031003000300023");
-        assert_eq!(written(Charset::Gsm, UssdStyle::Packed), "AA180C3602");
-    }
-
-    #[test]
     fn texts_in_every_dress() {
         for (text, dcs, hint, expected) in [
             (b"Balance: 12,34 EUR".as_slice(), 15, Charset::Gsm, "Balance: 12,34 EUR"),
@@ -286,10 +205,9 @@ mod tests {
 
     #[test]
     fn padding_of_seven_spare_bits_is_a_carriage_return() {
-        // Seven septets and a padding CR are seven characters; eight septets whose last is no CR are eight.
-        assert_eq!(unpacked(&packed(b"1234567")), "1234567");
-        assert_eq!(unpacked(&packed(b"12345678")), "12345678");
-        assert_eq!(packed(b"1234567").last().copied().map(|octet| octet >> 1), Some(CR));
+        // Seven septets with a padding CR are seven characters; eight septets whose last is no CR are eight.
+        assert_eq!(unpacked(&[0x31, 0xd9, 0x8c, 0x56, 0xb3, 0xdd, 0x1a]), "1234567");
+        assert_eq!(unpacked(&[0x31, 0xd9, 0x8c, 0x56, 0xb3, 0xdd, 0x70]), "12345678");
     }
 
     #[test]

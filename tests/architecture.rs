@@ -40,8 +40,12 @@ struct Layer {
 const LAYERS: [Layer; 16] = [
     Layer { room: "model", may_name: &[], reason: "the nouns stand below everything" },
     Layer { room: "tpdu", may_name: &["model"], reason: "a codec knows octets and nouns" },
-    Layer { room: "at", may_name: &["model", "tpdu", "ussd"], reason: "+CMT and +CDS carry TPDUs, +CUSD carries USSD" },
-    Layer { room: "ussd", may_name: &["model", "tpdu"], reason: "USSD text uses the alphabets of TS 23.038" },
+    Layer { room: "at", may_name: &["model", "tpdu"], reason: "+CMGS carries TPDUs, +CUSD packed septets" },
+    Layer {
+        room: "ussd",
+        may_name: &["model", "tpdu", "at"],
+        reason: "it reads what +CUSD brought; text uses the alphabets of TS 23.038",
+    },
     Layer { room: "router", may_name: &["model", "config"], reason: "a decision over values" },
     Layer { room: "config", may_name: &["model"], reason: "text to nouns" },
     Layer {
@@ -77,7 +81,7 @@ const LAYERS: [Layer; 16] = [
 ];
 
 /// Rooms on top, which may name everything: they wire.
-const TOP: [&str; 3] = ["daemon", "cli", "main"];
+const TOP: [&str; 4] = ["daemon", "cli", "demo", "main"];
 
 /// Single names that a room may use although the room they live in is closed to it.
 const EXCEPTIONS: [(&str, &str, &str); 1] =

@@ -11,8 +11,9 @@ use std::{
 };
 
 use secrecy::SecretString;
-use smsgate::at::{Channel, Charset, Command, Event, Indication, Memory, PduHex, Profile, SimPin, UssdStyle};
-use smsgate::ussd::{UssdCode, UssdRequest};
+use smsgate::at::{
+    Channel, Charset, Command, Event, Indication, Memory, PduHex, Profile, SimPin, UssdCode, UssdRequest, UssdStyle,
+};
 
 #[derive(Clone, Debug)]
 enum Line {

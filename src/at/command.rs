@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::ussd::UssdRequest;
+use super::UssdRequest;
 
 /// Commands answered from the modem's own memory.
 const QUICK: Duration = Duration::from_secs(10);

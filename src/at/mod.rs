@@ -15,6 +15,7 @@ mod profile;
 mod response;
 mod result;
 mod urc;
+mod ussd_request;
 
 pub use cause::{CmeError, CmsError};
 pub use channel::{Busy, Channel, CommandId, Event, Transmit};
@@ -26,3 +27,4 @@ pub use response::{
 };
 pub use result::{CommandError, FinalResult};
 pub use urc::{Cusd, Urc};
+pub use ussd_request::{UssdCode, UssdCodeError, UssdRequest};

@@ -1,9 +1,25 @@
-//! stub
-use std::io;
-#[derive(Debug, Default)]
-pub struct VirtualPool;
-impl VirtualPool {
-    pub fn connect(&self, _k: &str, _p: &str) -> io::Result<tokio::io::DuplexStream> {
-        todo!()
-    }
-}
+//! Modems made of code in a simulated network with a service centre: for tests, the demo, and any program on a pty.
+
+mod args;
+mod commands;
+mod control;
+mod faults;
+mod hex;
+mod modem;
+mod network;
+mod personality;
+mod port;
+mod pty;
+mod serve;
+mod sms;
+mod world;
+
+pub use args::EmulateArgs;
+pub use control::Request;
+pub use faults::{Dice, Fault};
+pub use modem::{Event, Modem, Taken};
+pub use network::{Conditions, Entry, Happening, Item, Network};
+pub use personality::{PERSONALITIES, Personality, UssdText};
+pub use pty::emulate;
+pub use serve::{Shared, VirtualPool};
+pub use world::World;

@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn each_check_names_itself() {
-        let cases: [(&str, fn(&mut Observation), HealthLevel, &str); 12] = [
+        type Change = fn(&mut Observation);
+        let cases: [(&str, Change, HealthLevel, &str); 12] = [
             ("all well", |_| {}, HealthLevel::Ok, ""),
             ("no signal", |o| o.signal = 1, HealthLevel::Critical, "Signal"),
             ("weak signal", |o| o.signal = 5, HealthLevel::Warning, "Signal"),

@@ -8,9 +8,9 @@ use super::{
     Dialogue, End, Session, lost,
 };
 use crate::{
-    at::{Command, CommandError, Cusd, PduHex},
+    at::{Command, CommandError, Cusd, PduHex, UssdCode, UssdRequest},
     model::{Classified, ErrorClass},
-    ussd::{self, SessionState, UssdCode, UssdRequest},
+    ussd::{self, SessionState},
 };
 
 /// How long the network may take to answer a USSD code.

@@ -1,0 +1,142 @@
+//! Serves a world on ptys, so that any program can open a modem's link as a serial port.
+
+use std::{
+    collections::VecDeque,
+    fs, io,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
+
+use super::{
+    args::EmulateArgs,
+    control::Control,
+    port::{Port, Ready},
+    serve::{Shared, quiet},
+};
+
+/// Runs the emulator until SIGINT or SIGTERM, or until it is dropped; links and socket go with it.
+///
+/// Says on standard error when all links are there.
+///
+/// # Errors
+/// An unknown model, or a folder, link or socket that cannot be made.
+pub async fn emulate(options: EmulateArgs) -> io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let shared = Shared::new(options.world()?);
+    fs::create_dir_all(&options.dir)?;
+    let mut tasks = JoinSet::new();
+    let mut sockets = Vec::new();
+    for index in 0..options.modems {
+        sockets.push(Socket::plug(&shared, index, &options.dir)?);
+    }
+    for (index, socket) in sockets.into_iter().enumerate() {
+        tasks.spawn(serve(shared.clone(), index, options.dir.clone(), socket));
+    }
+    if let Some(path) = options.control {
+        tasks.spawn(Control::bind(path)?.serve(shared));
+    }
+    eprintln!("{} modems in {}", options.modems, options.dir.display());
+    let ended = tokio::select! {
+        ended = tasks.join_next() => ended,
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+    };
+    // Waits for the links to go.
+    tasks.shutdown().await;
+    ended.map_or(Ok(()), |result| result.map_err(io::Error::other).and_then(std::convert::identity))
+}
+
+/// A pty and the link to it.
+#[derive(Debug)]
+struct Socket {
+    port: Port,
+    link: Link,
+}
+
+impl Socket {
+    /// None if the modem is not plugged.
+    fn plug(shared: &Shared, index: usize, dir: &Path) -> io::Result<Option<Self>> {
+        let Some(name) = shared.plugged(index) else { return Ok(None) };
+        let port = Port::open()?;
+        let link = Link::new(&dir.join(name), port.name())?;
+        Ok(Some(Self { port, link }))
+    }
+}
+
+async fn serve(shared: Shared, index: usize, dir: PathBuf, first: Option<Socket>) -> io::Result<()> {
+    let mut socket = first;
+    loop {
+        let changed = shared.changed().notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        match socket.take() {
+            Some(socket) => carry(&shared, index, socket).await?,
+            None => changed.await,
+        }
+        socket = Socket::plug(&shared, index, &dir)?;
+    }
+}
+
+async fn carry(shared: &Shared, index: usize, mut socket: Socket) -> io::Result<()> {
+    let Socket { port, link } = &mut socket;
+    let mut buffer = [0; 1024];
+    let mut held: VecDeque<u8> = VecDeque::new();
+    while shared.plugged(index).is_some_and(|name| link.0.ends_with(name)) {
+        let changed = shared.changed().notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        let (output, next) = shared.output(index);
+        held.extend(output.into_iter().flatten());
+        while !held.is_empty() {
+            let count = port.write(held.as_slices().0)?;
+            if count == 0 {
+                break;
+            }
+            held.drain(..count);
+        }
+        tokio::select! {
+            ready = port.ready(!held.is_empty(), &mut buffer) => match ready? {
+                Ready::Read(count) => {
+                    let bytes = buffer.get(..count).unwrap_or_default();
+                    shared.with(|world, now| world.handle_input(now, index, bytes));
+                }
+                Ready::Write => {}
+                Ready::Closed => {
+                    held.clear();
+                    port.discard();
+                }
+            },
+            timed_out = quiet(changed, next) => if timed_out { shared.with(|_, _| ()); },
+        }
+    }
+    Ok(())
+}
+
+/// A symbolic link that ends with its owner.
+#[derive(Debug)]
+struct Link(PathBuf);
+
+impl Link {
+    /// Links to a device; what another emulator left under the name is replaced.
+    fn new(path: &Path, device: &str) -> io::Result<Self> {
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.is_symlink() => fs::remove_file(path)?,
+            _ => {}
+        }
+        symlink(device, path)?;
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // It may be gone already, with its folder.
+        let _ = fs::remove_file(&self.0);
+    }
+}
