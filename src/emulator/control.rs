@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{faults::Fault, network::Conditions, serve::Shared, world::World};
-use crate::tpdu::{Address, Deliver, Incoming, Reference, encode_incoming, segment};
+use crate::tpdu::{Address, Deliver, Incoming, MessageClass, Reference, Segment, encode_incoming, segment};
 
 /// What can be asked.
 #[derive(Debug, Deserialize)]
@@ -27,6 +27,9 @@ pub enum Request {
         /// Segments come last first.
         #[serde(default)]
         reversed: bool,
+        /// Class 0.
+        #[serde(default)]
+        flash: bool,
     },
     /// Starts a fault.
     Fault {
@@ -73,7 +76,14 @@ async fn answer(shared: Shared, stream: UnixStream) -> io::Result<()> {
 
 fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, String> {
     match request {
-        Request::Inject { to, from, text, reversed } => inject(world, now, &to, &from, &text, reversed),
+        Request::Inject { to, from, text, reversed, flash } => {
+            let class = flash.then_some(MessageClass::Zero);
+            let mut segments = segments(world, &text, class)?;
+            if reversed {
+                segments.reverse();
+            }
+            inject(world, now, &to, &from, segments)
+        }
         Request::Fault { modem, what } => {
             if world.start_fault(now, modem, what) {
                 Ok(Value::Null)
@@ -97,16 +107,16 @@ fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, 
     }
 }
 
-fn inject(world: &mut World, now: Duration, to: &str, from: &str, text: &str, reversed: bool) -> Result<Value, String> {
+fn segments(world: &World, text: &str, class: Option<MessageClass>) -> Result<Vec<Segment>, String> {
+    let reference = Reference::Narrow((world.network.ledger().len() % 256) as u8);
+    segment(text, reference, class).map_err(|error| error.to_string())
+}
+
+fn inject(world: &mut World, now: Duration, to: &str, from: &str, segments: Vec<Segment>) -> Result<Value, String> {
     if !world.modems().iter().any(|modem| modem.number == to) {
         return Err(format!("no modem has the number {to}"));
     }
     let sender = Address::number(from).or_else(|_| Address::alphanumeric(from)).map_err(|error| error.to_string())?;
-    let reference = Reference::Narrow((world.network.ledger().len() % 256) as u8);
-    let mut segments = segment(text, reference, None).map_err(|error| error.to_string())?;
-    if reversed {
-        segments.reverse();
-    }
     let mut ids = Vec::new();
     for part in segments {
         let text = part.user_data.text(part.data_coding);
