@@ -1,6 +1,6 @@
 //! The arguments of all tools, put together from the flags of each command.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -9,7 +9,7 @@ use super::{
     decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs,
     stats::StatsArgs, token::TokenArgs,
 };
-use crate::demo::DemoArgs;
+use crate::{demo::DemoArgs, emulator::EmulateArgs};
 
 /// Longest an ordinary call may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -24,6 +24,10 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Run the gateway in the foreground
+    Run(RunArgs),
+    /// Serve virtual modems on ptys, for any program that talks to modems
+    Emulate(EmulateArgs),
     /// Show every problem in the configuration files
     CheckConfig(CheckConfigArgs),
     /// Make an API token and its hash
@@ -46,6 +50,14 @@ pub(super) enum Command {
     Shell(Gateway),
     /// Print the script that completes arguments in a shell
     Completions(CompletionsArgs),
+}
+
+/// Options of `smsgate run`.
+#[derive(Args, Debug)]
+pub(super) struct RunArgs {
+    /// Folder with smsgate.conf and sim-cards.conf [default: conf if there is one, else /etc/smsgate]
+    #[arg(long, value_name = "DIR")]
+    pub(super) config: Option<PathBuf>,
 }
 
 /// A command for a running gateway.

@@ -12,6 +12,7 @@ mod completions;
 mod connection;
 mod decode;
 mod decode_fields;
+mod emulate;
 mod exit;
 mod get_sms;
 mod json;
@@ -32,6 +33,7 @@ use std::{
 use clap::Parser;
 
 use arguments::{Action, Arguments, CheckArguments, ClientArguments, Command, Gateway, MuninArguments};
+use crate::daemon;
 pub use exit::{Exit, Failure};
 
 /// Runs what the arguments say, the program's name first, and returns the exit code.
@@ -52,7 +54,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                     .and_then(|connection| munin::run(&connection, arguments.request.as_deref(), &mut stdout().lock())),
             )
         }),
-        _ => parse::<Arguments>(arguments).map_or_else(Exit::into, |arguments| ended(obey(arguments.command))),
+        _ => parse::<Arguments>(arguments).map_or_else(Exit::into, |arguments| obey(arguments.command)),
     }
 }
 
@@ -64,12 +66,14 @@ fn parse<T: Parser>(arguments: Vec<OsString>) -> Result<T, Exit> {
     })
 }
 
-fn obey(command: Command) -> Result<(), Failure> {
+fn obey(command: Command) -> ExitCode {
     let out = &mut stdout().lock();
-    match command {
+    ended(match command {
+        // The daemon has a log and exit codes of its own.
+        Command::Run(args) => return daemon::run(args.config.as_deref()),
+        Command::Emulate(args) => emulate::run(args),
         Command::CheckConfig(args) => check_config::run(&args, out),
         Command::Token(args) => token::run(&args, out),
-
         Command::Cert(args) => cert::run(&args, out),
         Command::Demo(args) => crate::demo::run(&args, out),
         Command::Decode(args) => decode::run(&args, &mut stdin().lock(), out),
@@ -79,7 +83,7 @@ fn obey(command: Command) -> Result<(), Failure> {
         Command::Stats(remote) => ask(&remote.gateway, &Action::Stats(remote.args)),
         Command::Shell(gateway) => ask(&gateway, &Action::Shell),
         Command::Completions(args) => completions::run(&args, out),
-    }
+    })
 }
 
 fn ask(gateway: &Gateway, action: &Action) -> Result<(), Failure> {
