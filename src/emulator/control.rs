@@ -1,12 +1,13 @@
 //! Control socket: one JSON object a line, one answer a line. `{"do": ...}` as [`Request`] says.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{fs, io, os::unix::fs::FileTypeExt, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
+    task::JoinSet,
 };
 
 use super::{faults::Fault, network::Conditions, serve::Shared, world::World};
@@ -53,12 +54,40 @@ pub enum Request {
     Stats,
 }
 
-pub(super) async fn serve(shared: Shared, path: PathBuf) -> io::Result<()> {
-    let _ = std::fs::remove_file(&path);
-    let listener = UnixListener::bind(&path)?;
-    loop {
-        let (stream, _) = listener.accept().await?;
-        tokio::spawn(answer(shared.clone(), stream));
+/// The socket, which ends with its owner.
+#[derive(Debug)]
+pub(super) struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Control {
+    /// Makes the socket; what another emulator left under the name is replaced.
+    pub(super) fn bind(path: PathBuf) -> io::Result<Self> {
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket()) {
+            fs::remove_file(&path)?;
+        }
+        Ok(Self { listener: UnixListener::bind(&path)?, path })
+    }
+
+    /// Answers until it is dropped.
+    pub(super) async fn serve(self, shared: Shared) -> io::Result<()> {
+        let mut conversations = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => {
+                    conversations.spawn(answer(shared.clone(), accepted?.0));
+                }
+                Some(_) = conversations.join_next() => {}
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // It may be gone already, with its folder.
+        let _ = fs::remove_file(&self.path);
     }
 }
 

@@ -8,6 +8,7 @@ mod hex;
 mod modem;
 mod network;
 mod personality;
+mod port;
 mod pty;
 mod serve;
 mod sms;

@@ -1,97 +1,142 @@
 //! Serves a world on ptys, so that any program can open a modem's link as a serial port.
 
 use std::{
+    collections::VecDeque,
     fs, io,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
-use tokio_serial::{SerialPort, SerialStream};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
 
 use super::{
     args::EmulateArgs,
-    control,
-    modem::Modem,
-    network::Network,
-    personality::Personality,
+    control::Control,
+    port::{Port, Ready},
     serve::{Shared, quiet},
-    world::World,
 };
 
-/// Runs the emulator until it is dropped.
+/// Runs the emulator until SIGINT or SIGTERM, or until it is dropped; links and socket go with it.
+///
+/// Says on standard error when all links are there.
 ///
 /// # Errors
 /// An unknown model, or a folder, link or socket that cannot be made.
 pub async fn emulate(options: EmulateArgs) -> io::Result<()> {
-    let mut world = World::new(Network::new(jiff::Timestamp::now(), options.seed));
-    let mut names = options.personality.iter().cycle();
-    for serial in 0..options.modems {
-        let name = names.next().map_or("generic", String::as_str);
-        let personality = Personality::named(name)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, format!("no virtual modem `{name}`")))?;
-        world.add(Modem::new(personality, &format!("+491700000{serial:03}"), serial as u64));
-    }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let shared = Shared::new(options.world()?);
     fs::create_dir_all(&options.dir)?;
-    let shared = Shared::new(world);
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
+    let mut sockets = Vec::new();
     for index in 0..options.modems {
-        tasks.spawn(serve(shared.clone(), index, options.dir.clone()));
+        sockets.push(Socket::plug(&shared, index, &options.dir)?);
+    }
+    for (index, socket) in sockets.into_iter().enumerate() {
+        tasks.spawn(serve(shared.clone(), index, options.dir.clone(), socket));
     }
     if let Some(path) = options.control {
-        tasks.spawn(control::serve(shared, path));
+        tasks.spawn(Control::bind(path)?.serve(shared));
     }
-    match tasks.join_next().await {
-        Some(Ok(result)) => result,
-        Some(Err(error)) => Err(io::Error::other(error)),
-        None => Ok(()),
+    eprintln!("{} modems in {}", options.modems, options.dir.display());
+    let ended = tokio::select! {
+        ended = tasks.join_next() => ended,
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+    };
+    // Waits for the links to go.
+    tasks.shutdown().await;
+    ended.map_or(Ok(()), |result| result.map_err(io::Error::other).and_then(std::convert::identity))
+}
+
+/// A pty and the link to it.
+#[derive(Debug)]
+struct Socket {
+    port: Port,
+    link: Link,
+}
+
+impl Socket {
+    /// None if the modem is not plugged.
+    fn plug(shared: &Shared, index: usize, dir: &Path) -> io::Result<Option<Self>> {
+        let Some(name) = shared.plugged(index) else { return Ok(None) };
+        let port = Port::open()?;
+        let link = Link::new(&dir.join(name), port.name())?;
+        Ok(Some(Self { port, link }))
     }
 }
 
-async fn serve(shared: Shared, index: usize, dir: PathBuf) -> io::Result<()> {
+async fn serve(shared: Shared, index: usize, dir: PathBuf, first: Option<Socket>) -> io::Result<()> {
+    let mut socket = first;
     loop {
         let changed = shared.changed().notified();
         tokio::pin!(changed);
         changed.as_mut().enable();
-        match shared.plugged(index) {
-            Some(link) => while_plugged(&shared, index, &dir.join(link)).await?,
+        match socket.take() {
+            Some(socket) => carry(&shared, index, socket).await?,
             None => changed.await,
         }
+        socket = Socket::plug(&shared, index, &dir)?;
     }
 }
 
-async fn while_plugged(shared: &Shared, index: usize, link: &Path) -> io::Result<()> {
-    // The slave is held open: without any, reading the master fails between two users of the port.
-    let (mut master, mut slave) = SerialStream::pair()?;
-    master.set_exclusive(false)?;
-    slave.set_exclusive(false)?;
-    let name = slave.name().ok_or_else(|| io::Error::other("a pty without a name"))?;
-    let _ = fs::remove_file(link);
-    std::os::unix::fs::symlink(name, link)?;
-    let result = carry(shared, index, &mut master, link).await;
-    fs::remove_file(link)?;
-    result
-}
-
-async fn carry(shared: &Shared, index: usize, master: &mut SerialStream, link: &Path) -> io::Result<()> {
+async fn carry(shared: &Shared, index: usize, mut socket: Socket) -> io::Result<()> {
+    let Socket { port, link } = &mut socket;
     let mut buffer = [0; 1024];
-    while shared.plugged(index).is_some_and(|name| link.ends_with(name)) {
+    let mut held: VecDeque<u8> = VecDeque::new();
+    while shared.plugged(index).is_some_and(|name| link.0.ends_with(name)) {
         let changed = shared.changed().notified();
         tokio::pin!(changed);
         changed.as_mut().enable();
         let (output, next) = shared.output(index);
-        for piece in output {
-            // A line nobody reads overflows, as on a serial port: the rest is lost.
-            let _ = master.try_write(&piece);
+        held.extend(output.into_iter().flatten());
+        while !held.is_empty() {
+            let count = port.write(held.as_slices().0)?;
+            if count == 0 {
+                break;
+            }
+            held.drain(..count);
         }
         tokio::select! {
-            ready = master.readable() => {
-                ready?;
-                if let Ok(count) = master.try_read(&mut buffer) {
+            ready = port.ready(!held.is_empty(), &mut buffer) => match ready? {
+                Ready::Read(count) => {
                     let bytes = buffer.get(..count).unwrap_or_default();
                     shared.with(|world, now| world.handle_input(now, index, bytes));
                 }
-            }
+                Ready::Write => {}
+                Ready::Closed => {
+                    held.clear();
+                    port.discard();
+                }
+            },
             timed_out = quiet(changed, next) => if timed_out { shared.with(|_, _| ()); },
         }
     }
     Ok(())
+}
+
+/// A symbolic link that ends with its owner.
+#[derive(Debug)]
+struct Link(PathBuf);
+
+impl Link {
+    /// Links to a device; what another emulator left under the name is replaced.
+    fn new(path: &Path, device: &str) -> io::Result<Self> {
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.is_symlink() => fs::remove_file(path)?,
+            _ => {}
+        }
+        symlink(device, path)?;
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // It may be gone already, with its folder.
+        let _ = fs::remove_file(&self.0);
+    }
 }
