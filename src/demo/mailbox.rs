@@ -99,6 +99,7 @@ impl Mailbox {
     }
 
     async fn serve(&self, stream: TcpStream, acceptor: TlsAcceptor) -> io::Result<()> {
+        stream.set_nodelay(true)?;
         let mut stream = BufReader::new(acceptor.accept(stream).await?);
         stream.write_all(b"220 localhost demo mailbox ESMTP\r\n").await?;
         stream.flush().await?;

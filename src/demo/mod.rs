@@ -187,6 +187,7 @@ async fn start_emulator(setup: &Setup) -> Result<(JoinHandle<io::Result<()>>, Ne
         seed: 1,
         control: Some(socket.clone()),
         first_number: SIMS[0].number.to_owned(),
+        quiet: true,
     };
     let links: Vec<PathBuf> = (0..SIMS.len()).map(|index| setup.path(&format!("ports/modem-{index:02}"))).collect();
     let emulator = tokio::spawn(emulate(options));

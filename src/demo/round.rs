@@ -262,11 +262,11 @@ impl Tally {
             let mark = if *flash { "[flash] " } else { "" };
             writeln!(out, "{from:<14} {to:<14} {parts:>5}  {read:>7}  {mailed:>7}  {mark}{}", excerpt(text))?;
         }
-        writeln!(out, "\n{:<14} {:<14} {:>5}  {:>7}  {:>7}  SMS out", "modem", "to", "parts", "state", "report")?;
+        writeln!(out, "\n{:<14} {:<14} {:>5}  {:<9}  {:>7}  SMS out", "modem", "to", "parts", "state", "report")?;
         for departure in &self.departures {
             let Departure { modem, recipient, parts, state, text, .. } = departure;
             let report = time(departure.delivered);
-            writeln!(out, "{modem:<14} {recipient:<14} {parts:>5}  {state:>9}  {report:>7}  {}", excerpt(text))?;
+            writeln!(out, "{modem:<14} {recipient:<14} {parts:>5}  {state:<9}  {report:>7}  {}", excerpt(text))?;
         }
         let astray = self.astray();
         writeln!(out)?;

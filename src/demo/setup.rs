@@ -149,7 +149,7 @@ impl Setup {
     fn sims_file(&self) -> String {
         let mut text =
             "# The SIM cards of `smsgate demo`: four modems made of code, each behind a port as real ones are.\n\
-             \n[DEFAULT]\nwait_for_start = 20\ncurrency = EUR\nussd_account_balance = *100#\n\
+             \n[DEFAULT]\nwait_for_start = 20\ncurrency = EUR\nhealth_check_interval = 15\nussd_account_balance = *100#\n\
              account_balance_warning = 5.00\naccount_balance_critical = 1.00\n"
                 .to_owned();
         for (index, Sim { slot, number, encoding, prefixes, costs }) in SIMS.iter().enumerate() {

@@ -46,8 +46,7 @@ impl<'a, W: Write> Terminal<'a, W> {
         Ok(terminal)
     }
 
-    /// Shows one text per row; rows that look as before are left alone. An empty text behind a long one, which wraps,
-    /// is left alone too.
+    /// Shows the rows; those that look as before are left alone.
     pub(super) fn show(&mut self, size: Size, rows: Vec<Row>) -> io::Result<()> {
         let mut frame = String::new();
         if self.size != Some(size) {
@@ -59,14 +58,16 @@ impl<'a, W: Write> Terminal<'a, W> {
         let mut rows: Vec<Row> = rows;
         rows.resize(count, Row::Text(String::new()));
         let texts: Vec<String> = rows.iter().map(Row::key).collect();
-        for (index, row) in rows.iter().enumerate().take(size.rows) {
-            if self.shown.get(index) == texts.get(index) {
-                continue;
-            }
+        let changed = |index: &usize| self.shown.get(*index) != texts.get(*index);
+        let changed: Vec<usize> = (0..count.min(size.rows)).filter(changed).collect();
+        // All are emptied first: a text that wraps fills rows below its own.
+        frame.extend(changed.iter().map(|index| format!("\x1b[{};1H\x1b[2K", index + 1)));
+        for (index, row) in changed.iter().filter_map(|index| rows.get(*index).map(|row| (index, row))) {
             match row {
-                Row::Text(text) => frame.push_str(&format!("\x1b[{};1H{text}\x1b[0m\x1b[K", index + 1)),
+                Row::Text(text) if text.is_empty() => {}
+                Row::Text(text) => frame.push_str(&format!("\x1b[{};1H{text}\x1b[0m", index + 1)),
                 // The terminal wraps this one itself, so that it is copied as one line.
-                Row::Wrapping(text) => frame.push_str(&format!("\x1b[{};1H\x1b[?7h{text}\x1b[?7l\x1b[K", index + 1)),
+                Row::Wrapping(text) => frame.push_str(&format!("\x1b[{};1H\x1b[?7h{text}\x1b[?7l", index + 1)),
                 Row::Wrapped(_) => {}
             }
         }
@@ -137,16 +138,13 @@ mod tests {
         terminal.show(SIZE, vec![text("one"), text("2")]).unwrap();
         assert_eq!(
             String::from_utf8(terminal.out.clone()).unwrap(),
-            format!("{BEGIN_FRAME}\x1b[2;1H2\x1b[0m\x1b[K{END_FRAME}")
+            format!("{BEGIN_FRAME}\x1b[2;1H\x1b[2K\x1b[2;1H2\x1b[0m{END_FRAME}")
         );
         terminal.out.clear();
         terminal.show(SIZE, vec![text("one"), text("2")]).unwrap();
         assert!(terminal.out.is_empty());
         terminal.show(SIZE, vec![text("one")]).unwrap();
-        assert!(
-            String::from_utf8_lossy(terminal.out).contains("\x1b[2;1H\x1b[0m\x1b[K"),
-            "a row that is gone is cleared"
-        );
+        assert!(String::from_utf8_lossy(terminal.out).contains("\x1b[2;1H\x1b[2K"), "a row that is gone is cleared");
         terminal.out.clear();
         terminal.show(Size { columns: 30, ..SIZE }, vec![text("one")]).unwrap();
         assert!(String::from_utf8_lossy(terminal.out).contains("\x1b[2J\x1b[1;1Hone"), "another size: all anew");

@@ -115,15 +115,17 @@ impl Pen {
     /// A row of cells: where each begins, how wide it may be, ink and text.
     fn row(self, cells: &[(usize, usize, Ink, &str)]) -> Row {
         let mut row = String::new();
+        let mut cells = cells.to_vec();
+        cells.sort_by_key(|(start, ..)| *start);
         for (start, width, ink, text) in cells {
-            let room = self.columns.saturating_sub(*start).min(*width);
+            let room = self.columns.saturating_sub(start).min(width);
             if room == 0 {
                 continue;
             }
             // Absolute columns count from 1.
             row.push_str(&format!("\x1b[{}G", start + 1));
             let text = cut(text, room);
-            if self.colour && *ink != Ink::Plain {
+            if self.colour && ink != Ink::Plain {
                 row.push_str(&format!("\x1b[{}m{text}\x1b[0m", ink.code()));
             } else {
                 row.push_str(&text);
@@ -160,7 +162,7 @@ fn title(picture: &Picture, pen: Pen) -> Row {
         .modems
         .iter()
         .fold((0, 0), |(received, sent), modem| (received + modem.counts.1, sent + modem.counts.0));
-    let state = format!("https://localhost:{}/  in {received}  out {sent}  mails {}", picture.port, picture.mail_count);
+    let state = format!("https://localhost:{}/ in {received} out {sent} mails {}", picture.port, picture.mail_count);
     let right = pen.columns.saturating_sub(keys.len());
     pen.row(&[
         (0, right.saturating_sub(1), Ink::Heading, "smsgate demo"),
@@ -422,7 +424,7 @@ mod tests {
     fn a_usual_window_shows_everything() {
         let laid = lay_out(&picture(vec![message("Bank", "code 1")]), Size { columns: 80, rows: 24 });
         let lines = shown(&laid);
-        assert_eq!(lines[0], "smsgate demo  https://localhost:4433/  in 12  out 28  mails 3 c commands  q quit");
+        assert_eq!(lines[0], "smsgate demo  https://localhost:4433/ in 12 out 28 mails 3    c commands  q quit");
         assert!(lines[2].starts_with("m35       +491700000003  -73 dBm      3     7  12.34 EUR"), "{}", lines[2]);
         assert!(lines.iter().any(|line| line == "22:21:52 Bank           m35       [flash] code 1"), "{lines:#?}");
         assert!(lines.iter().any(|line| line.starts_with("4 s ago  mailbox@example.org      SMS from ")), "{lines:#?}");
