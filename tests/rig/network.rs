@@ -45,7 +45,9 @@ impl Network {
     pub fn ledger(&self) -> Vec<Json> {
         match self.ask(&json!({ "do": "ledger" })) {
             Json::Array(entries) => entries,
-            other => panic!("{other}"),
+            other @ (Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_)) => {
+                panic!("{other}")
+            }
         }
     }
 
