@@ -1,5 +1,14 @@
 //! The emulator over real ptys and its control socket, used as the gateway and other programs use it.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test program: a panic is its answer"
+)]
+
 use std::{path::Path, time::Duration};
 
 use smsgate::emulator::{EmulateArgs, emulate};
@@ -29,6 +38,7 @@ impl Emulator {
             seed: 1,
             control: Some(dir.path().join("control")),
             first_number: "+491700000000".to_owned(),
+            quiet: true,
         };
         let task = tokio::spawn(emulate(args));
         let emulator = Self { dir, task };

@@ -14,8 +14,6 @@ use crate::{
 
 /// Two are plenty: nothing here computes for long, and password hashes have a thread of their own.
 const WORKER_THREADS: usize = 2;
-/// Stack of a worker; nothing recurses.
-const WORKER_STACK: usize = 512 * 1024;
 /// sysexits `EX_OSERR`.
 const EXIT_SYSTEM: u8 = 71;
 
@@ -33,7 +31,6 @@ pub fn run(folder: Option<&Path>) -> ExitCode {
     tls::install_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
-        .thread_stack_size(WORKER_STACK)
         .max_blocking_threads(8)
         .enable_all()
         .build();

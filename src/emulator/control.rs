@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{faults::Fault, network::Conditions, serve::Shared, world::World};
-use crate::tpdu::{Address, Deliver, Incoming, MessageClass, Reference, Segment, encode_incoming, segment};
+use crate::tpdu::{Address, Deliver, EncodedPdu, Incoming, MessageClass, Reference, encode_incoming, segment};
 
 /// What can be asked.
 #[derive(Debug, Deserialize)]
@@ -28,9 +28,16 @@ pub enum Request {
         /// Segments come last first.
         #[serde(default)]
         reversed: bool,
-        /// Class 0.
+        /// Shown at once (class 0).
         #[serde(default)]
         flash: bool,
+    },
+    /// Sends a PDU to a modem's number as it stands, be it well-formed or not; answers its id.
+    InjectPdu {
+        /// Number of a modem.
+        to: String,
+        /// Service centre address and TPDU in hex.
+        pdu: String,
     },
     /// Starts a fault.
     Fault {
@@ -107,11 +114,13 @@ fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, 
     match request {
         Request::Inject { to, from, text, reversed, flash } => {
             let class = flash.then_some(MessageClass::Zero);
-            let mut segments = segments(world, &text, class)?;
-            if reversed {
-                segments.reverse();
-            }
-            inject(world, now, &to, &from, segments)
+            inject(world, now, &to, &from, &text, reversed, class)
+        }
+        Request::InjectPdu { to, pdu } => {
+            known(world, &to)?;
+            let service_centre = pdu.get(..2).and_then(|octets| usize::from_str_radix(octets, 16).ok());
+            let tpdu_octets = (pdu.len() / 2).saturating_sub(service_centre.unwrap_or_default() + 1);
+            Ok(json!(world.network.enqueue(now, &to, EncodedPdu { hex: pdu, tpdu_octets }, None, false)))
         }
         Request::Fault { modem, what } => {
             if world.start_fault(now, modem, what) {
@@ -136,16 +145,27 @@ fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, 
     }
 }
 
-fn segments(world: &World, text: &str, class: Option<MessageClass>) -> Result<Vec<Segment>, String> {
-    let reference = Reference::Narrow((world.network.ledger().len() % 256) as u8);
-    segment(text, reference, class).map_err(|error| error.to_string())
+fn known(world: &World, number: &str) -> Result<(), String> {
+    let found = world.modems().iter().any(|modem| modem.number == number);
+    found.then_some(()).ok_or_else(|| format!("no modem has the number {number}"))
 }
 
-fn inject(world: &mut World, now: Duration, to: &str, from: &str, segments: Vec<Segment>) -> Result<Value, String> {
-    if !world.modems().iter().any(|modem| modem.number == to) {
-        return Err(format!("no modem has the number {to}"));
-    }
+fn inject(
+    world: &mut World,
+    now: Duration,
+    to: &str,
+    from: &str,
+    text: &str,
+    reversed: bool,
+    class: Option<MessageClass>,
+) -> Result<Value, String> {
+    known(world, to)?;
     let sender = Address::number(from).or_else(|_| Address::alphanumeric(from)).map_err(|error| error.to_string())?;
+    let reference = Reference::Narrow((world.network.ledger().len() % 256) as u8);
+    let mut segments = segment(text, reference, class).map_err(|error| error.to_string())?;
+    if reversed {
+        segments.reverse();
+    }
     let mut ids = Vec::new();
     for part in segments {
         let text = part.user_data.text(part.data_coding);

@@ -32,6 +32,10 @@ pub(super) fn packed(text: &str) -> String {
             held -= 8;
         }
     }
+    // Seven spare bits are filled with CR, or they would read as `@` (TS 23.038 6.1.2.3.1).
+    if held == 1 {
+        bits |= 0x0d << held;
+    }
     if held > 0 {
         hex.push_str(&format!("{bits:02X}"));
     }
