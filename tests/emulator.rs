@@ -1,5 +1,12 @@
 //! The emulator over real ptys and its control socket, used as the gateway and other programs use it.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test program: a panic is its answer"
+)]
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,

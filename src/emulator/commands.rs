@@ -202,9 +202,12 @@ fn extended_end(text: &str) -> usize {
 mod tests {
     use super::*;
 
+    /// A line, and the commands it holds.
+    type Row<'a> = (&'a str, &'a [(&'a str, Option<&'a str>)]);
+
     #[test]
     fn lines_are_split_into_commands() {
-        let table: [(&str, &[(&str, Option<&str>)]); 8] = [
+        let table: [Row<'_>; 8] = [
             ("", &[]),
             ("E0", &[("E0", None)]),
             ("E0V1+CMEE=1;+CREG?", &[("E0", None), ("V1", None), ("+CMEE", Some("1")), ("+CREG?", None)]),

@@ -62,6 +62,9 @@ pub struct Piece {
     pub announces: Option<u64>,
 }
 
+/// An unsolicited line, and the item it tells of.
+type Announcement = (String, Option<u64>);
+
 /// What a terminal sets and a restart forgets.
 #[derive(Debug)]
 pub(super) struct Settings {
@@ -138,7 +141,7 @@ pub struct Modem {
     /// An answer that is late.
     busy: Option<(Duration, String)>,
     /// Notices that wait to fall into a listing.
-    interleaved: Option<(Duration, Vec<(String, Option<u64>)>)>,
+    interleaved: Option<(Duration, Vec<Announcement>)>,
     /// What the terminal wrote while an answer was under way.
     held: VecDeque<u8>,
     line: Vec<u8>,
@@ -395,7 +398,7 @@ impl Modem {
     }
 
     /// Puts a notice into the middle of an answer: between two of its entries, never into one.
-    fn interleave(&mut self, now: Duration, text: &mut String, notice: Option<(String, Option<u64>)>) {
+    fn interleave(&mut self, now: Duration, text: &mut String, notice: Option<Announcement>) {
         let Some((line, announces)) = notice else { return };
         text.push_str("\r\n");
         if announces.is_none() {

@@ -105,7 +105,7 @@ fn ucs2(text: &str) -> String {
 }
 
 fn from_ucs2(written: &str) -> Option<String> {
-    let octets = hex::decode(written).ok().filter(|octets| octets.len() % 2 == 0)?;
+    let octets = hex::decode(written).ok().filter(|octets| octets.len().is_multiple_of(2))?;
     let units: Vec<u16> =
         octets.chunks_exact(2).map(|pair| pair.iter().fold(0, |unit, octet| unit << 8 | u16::from(*octet))).collect();
     String::from_utf16(&units).ok()
@@ -114,7 +114,7 @@ fn from_ucs2(written: &str) -> Option<String> {
 /// None if the text does not fit the default alphabet.
 fn packed(text: &str) -> Option<Vec<u8>> {
     let mut septets = gsm7::encode(text).ok()?;
-    let full = septets.len() % 8 == 0 && septets.last() == Some(&CR);
+    let full = septets.len().is_multiple_of(8) && septets.last() == Some(&CR);
     if full || septets.len() % 8 == 7 {
         septets.push(CR);
     }
@@ -123,7 +123,7 @@ fn packed(text: &str) -> Option<Vec<u8>> {
 
 fn unpacked(octets: &[u8]) -> String {
     let mut septets = gsm7::unpack(octets, octets.len() * 8 / 7);
-    if septets.len() % 8 == 0 && septets.last() == Some(&CR) {
+    if septets.len().is_multiple_of(8) && septets.last() == Some(&CR) {
         septets.pop();
     }
     gsm7::decode(&septets)

@@ -136,7 +136,8 @@ fn settle(network: &mut Network, modem: &mut Modem, now: Duration) {
         while let Some(event) = modem.poll_event() {
             handle(network, modem, now, event);
         }
-        if !(modem.registered() && deliver(network, modem, now)) && !modem.has_events() {
+        let delivered = modem.registered() && deliver(network, modem, now);
+        if !delivered && !modem.has_events() {
             return;
         }
     }
