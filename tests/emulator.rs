@@ -68,6 +68,7 @@ fn args(dir: &Path, modems: usize, personality: &[&str]) -> EmulateArgs {
         seed: 1,
         control: Some(dir.join("control")),
         first_number: "+491700000000".to_owned(),
+        quiet: true,
     }
 }
 
@@ -143,14 +144,14 @@ async fn a_message_from_outside_is_read_and_deleted() {
     let mut terminal = emulator.open("modem-01");
     terminal.ask("ATE0").await;
     terminal.ask("AT+CNMI=2,1,0,1,0").await;
-    let injected = control.inject(inject("+491700000001", "hello")).await.unwrap();
+    let ids = control.inject(inject("+491700000001", "hello")).await.unwrap();
     terminal.until("+CMTI: \"SM\",1\r\n").await;
     assert!(terminal.ask("AT+CMGL=4").await.contains("E8329BFD06"));
     terminal.ask("AT+CMGD=1").await;
     assert!(!terminal.ask("AT+CMGL=4").await.contains("+CMGL"));
     let ledger = control.ledger(0).await.unwrap();
     let of_it = |event: &Happening| match event {
-        Happening::Announced { id } | Happening::Deleted { id, .. } => injected.ids.contains(id),
+        Happening::Announced { id } | Happening::Deleted { id, .. } => ids.contains(id),
         _ => false,
     };
     assert_eq!(ledger.iter().filter(|entry| of_it(&entry.what)).count(), 2, "{ledger:?}");

@@ -1,13 +1,15 @@
 //! The arguments of all tools, put together from the flags of each command.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
 use super::{
     cert::CertArgs, check_config::CheckConfigArgs, completions::CompletionsArgs, connection::Connection,
-    decode::DecodeArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs, stats::StatsArgs, token::TokenArgs,
+    decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs,
+    stats::StatsArgs, token::TokenArgs,
 };
+use crate::{demo::DemoArgs, emulator::EmulateArgs};
 
 /// Longest an ordinary call may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -22,6 +24,10 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Run the gateway in the foreground
+    Run(RunArgs),
+    /// Serve virtual modems on ptys, for any program that talks to modems
+    Emulate(EmulateArgs),
     /// Show every problem in the configuration files
     CheckConfig(CheckConfigArgs),
     /// Make an API token and its hash
@@ -30,8 +36,12 @@ pub(super) enum Command {
     Cert(CertArgs),
     /// Show the fields of a PDU
     Decode(DecodeArgs),
+    /// Try everything without hardware: virtual modems, a mail server and a gateway, all on this host
+    Demo(DemoArgs),
     /// Send an SMS through a running gateway and wait until it is delivered
     SendSms(Remote<SendSmsArgs>),
+    /// Show the SMS that a running gateway received lately
+    GetSms(Remote<GetSmsArgs>),
     /// Send a USSD code through a running gateway and show the answer
     SendUssd(Remote<SendUssdArgs>),
     /// Show what the modems of a running gateway are doing
@@ -40,6 +50,14 @@ pub(super) enum Command {
     Shell(Gateway),
     /// Print the script that completes arguments in a shell
     Completions(CompletionsArgs),
+}
+
+/// Options of `smsgate run`.
+#[derive(Args, Debug)]
+pub(super) struct RunArgs {
+    /// Folder with smsgate.conf and sim-cards.conf [default: conf if there is one, else /etc/smsgate]
+    #[arg(long, value_name = "DIR")]
+    pub(super) config: Option<PathBuf>,
 }
 
 /// A command for a running gateway.
@@ -76,6 +94,8 @@ pub(super) struct ClientArguments {
 pub(super) enum Action {
     /// Send an SMS and wait until it is delivered
     SendSms(SendSmsArgs),
+    /// Show the SMS that were received lately
+    GetSms(GetSmsArgs),
     /// Send a USSD code and show the answer
     SendUssd(SendUssdArgs),
     /// Show what the modems are doing
@@ -89,6 +109,7 @@ impl Action {
     pub(super) const fn deadline(&self) -> Duration {
         match self {
             Self::SendSms(_) | Self::Stats(_) => DEADLINE,
+            Self::GetSms(_) => get_sms::DEADLINE,
             Self::SendUssd(_) | Self::Shell => send_ussd::DEADLINE,
         }
     }

@@ -5,7 +5,6 @@
 
 mod arguments;
 mod cert;
-
 mod check;
 mod check_config;
 pub mod client;
@@ -13,14 +12,16 @@ mod completions;
 mod connection;
 mod decode;
 mod decode_fields;
+mod emulate;
 mod exit;
+mod get_sms;
 mod json;
 mod munin;
 mod send_sms;
 mod send_ussd;
 mod shell;
 mod stats;
-mod token;
+pub(crate) mod token;
 
 use std::{
     ffi::OsString,
@@ -31,6 +32,7 @@ use std::{
 
 use clap::Parser;
 
+use crate::daemon;
 use arguments::{Action, Arguments, CheckArguments, ClientArguments, Command, Gateway, MuninArguments};
 pub use exit::{Exit, Failure};
 
@@ -52,7 +54,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                     .and_then(|connection| munin::run(&connection, arguments.request.as_deref(), &mut stdout().lock())),
             )
         }),
-        _ => parse::<Arguments>(arguments).map_or_else(Exit::into, |arguments| ended(obey(arguments.command))),
+        _ => parse::<Arguments>(arguments).map_or_else(Exit::into, |arguments| obey(arguments.command)),
     }
 }
 
@@ -64,20 +66,24 @@ fn parse<T: Parser>(arguments: Vec<OsString>) -> Result<T, Exit> {
     })
 }
 
-fn obey(command: Command) -> Result<(), Failure> {
+fn obey(command: Command) -> ExitCode {
     let out = &mut stdout().lock();
-    match command {
+    ended(match command {
+        // The daemon has a log and exit codes of its own.
+        Command::Run(args) => return daemon::run(args.config.as_deref()),
+        Command::Emulate(args) => emulate::run(args),
         Command::CheckConfig(args) => check_config::run(&args, out),
         Command::Token(args) => token::run(&args, out),
-
         Command::Cert(args) => cert::run(&args, out),
+        Command::Demo(args) => crate::demo::run(&args, out),
         Command::Decode(args) => decode::run(&args, &mut stdin().lock(), out),
         Command::SendSms(remote) => ask(&remote.gateway, &Action::SendSms(remote.args)),
+        Command::GetSms(remote) => ask(&remote.gateway, &Action::GetSms(remote.args)),
         Command::SendUssd(remote) => ask(&remote.gateway, &Action::SendUssd(remote.args)),
         Command::Stats(remote) => ask(&remote.gateway, &Action::Stats(remote.args)),
         Command::Shell(gateway) => ask(&gateway, &Action::Shell),
         Command::Completions(args) => completions::run(&args, out),
-    }
+    })
 }
 
 fn ask(gateway: &Gateway, action: &Action) -> Result<(), Failure> {
@@ -86,6 +92,7 @@ fn ask(gateway: &Gateway, action: &Action) -> Result<(), Failure> {
     let sender = gateway.sender.as_deref();
     match action {
         Action::SendSms(args) => send_sms::run(&client, sender, args, out),
+        Action::GetSms(args) => get_sms::run(&client, args, out),
         Action::SendUssd(args) => send_ussd::run(&client, sender, args, out),
         Action::Stats(args) => stats::run(&client, args, out),
         Action::Shell => shell::run(&client, sender, out),

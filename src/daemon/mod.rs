@@ -12,8 +12,11 @@ use std::{
     sync::Arc,
 };
 
-use jiff::tz::TimeZone;
-use tokio::sync::{Mutex, watch};
+use jiff::{Timestamp, tz::TimeZone};
+use tokio::{
+    sync::{Mutex, watch},
+    time::{Duration, sleep, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -32,12 +35,18 @@ use crate::{
     tpdu::{Reference, segment},
 };
 pub use run::run;
-use supervise::supervise;
+use supervise::{essential, supervise};
 
 /// Name of the database in the state folder.
 const DATABASE: &str = "smsgate.db";
 /// The state folder where nothing else says so.
 const STATE_FOLDER: &str = "/var/lib/smsgate";
+/// How long everything together may take to end.
+const STOP_GRACE: Duration = Duration::from_millis(4500);
+/// How soon the outbox is asked for again when the store fails at the start.
+const TAKE_OVER_PAUSE: Duration = Duration::from_secs(1);
+/// Virtual modems behave the same at each start.
+const VIRTUAL_SEED: u64 = 1;
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +91,8 @@ pub struct Daemon {
     intake: CancellationToken,
     /// Cancelled second: what is under way ends.
     work: CancellationToken,
+    /// Cancelled by a task that fell and cannot be started again.
+    fallen: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -96,10 +107,11 @@ impl Daemon {
         let store = open_store(&gateway)?;
         let intake = CancellationToken::new();
         let work = CancellationToken::new();
+        let fallen = CancellationToken::new();
         let tasks = TaskTracker::new();
 
         let slots: Arc<Vec<Slot>> = Arc::new(slots);
-        let connector = start_discovery(&gateway, &slots, &tasks, &work)?;
+        let connector = start_discovery(&gateway, &slots, &tasks, &work, &fallen)?;
         let pool = start_modems(&slots, &store, &connector, &tasks, &work);
         let mail_health = start_mail(&gateway, &slots, &store, &tasks, &work);
 
@@ -128,11 +140,12 @@ impl Daemon {
             }
         };
         let address = bound.local_addr();
-        tasks.spawn(bound.run(intake.clone()));
+        essential(&tasks, &fallen, "listener", bound.run(intake.clone()));
         start_dispatch(&slots, &store, &pool, &tasks, &intake);
-        tasks.spawn(housekeeping::run(store.clone(), work.clone()));
+        let (kept, keeping) = (store.clone(), work.clone());
+        supervise(&tasks, &work, "housekeeping".to_owned(), move || housekeeping::run(kept.clone(), keeping.clone()));
         info!(%address, slots = slots.len(), "smsgate is up");
-        Ok(Self { address, pool, store, certificate, mail_health, intake, work, tasks })
+        Ok(Self { address, pool, store, certificate, mail_health, intake, work, fallen, tasks })
     }
 
     /// Where the API listens.
@@ -159,6 +172,11 @@ impl Daemon {
         self.mail_health.as_ref()
     }
 
+    /// Waits until a task has fallen that nothing works without.
+    pub async fn fallen(&self) {
+        self.fallen.cancelled().await;
+    }
+
     /// Reads certificate and key again; the old ones stay in use if they cannot be.
     pub fn reload(&self) {
         match self.certificate.reload() {
@@ -176,7 +194,11 @@ impl Daemon {
         self.intake.cancel();
         self.work.cancel();
         self.tasks.close();
-        self.tasks.wait().await;
+        // A modem that has fallen silent over a submission would hold us up for minutes. What is cut off here is on disk
+        // as an intent whose outcome is open.
+        if timeout(STOP_GRACE, self.tasks.wait()).await.is_err() {
+            warn!(tasks = self.tasks.len(), "not everything ended in time");
+        }
         self.store.close().await;
         info!("stopped");
     }
@@ -225,11 +247,12 @@ fn start_discovery(
     slots: &[Slot],
     tasks: &TaskTracker,
     cancel: &CancellationToken,
+    fallen: &CancellationToken,
 ) -> Result<Connector, StartError> {
     let hotplug = Hotplug::new(slots.iter().map(|slot| slot.port.as_str())).map_err(StartError::Hotplug)?;
     let (changed, changes) = watch::channel(0);
     let watching = cancel.clone();
-    tasks.spawn(async move {
+    essential(tasks, fallen, "hotplug", async move {
         tokio::select! {
             () = watching.cancelled() => {}
             Err(error) = hotplug.run(changed) => warn!(%error, "devices that come and go are no longer noticed"),
@@ -238,13 +261,13 @@ fn start_discovery(
     let hints = Hints::load(gateway.modempool.serial_ports_hint_file.as_deref());
     let (discovery, seeker) = Discovery::new(slots, hints, changes, SerialProbe);
     let seeking = cancel.clone();
-    tasks.spawn(async move {
+    essential(tasks, fallen, "discovery", async move {
         tokio::select! {
             () = seeking.cancelled() => {}
             () = seeker.run() => {}
         }
     });
-    Ok(Connector::new(discovery, Arc::new(VirtualPool::new(jiff::Timestamp::now(), 1))))
+    Ok(Connector::new(discovery, Arc::new(VirtualPool::new(Timestamp::now(), VIRTUAL_SEED))))
 }
 
 fn start_modems(
@@ -287,13 +310,33 @@ fn start_mail(
         host: host_name(),
         zone: TimeZone::system(),
     };
-    let (sender, settings) = watch::channel(Arc::new(settings));
-    let (mailer, health) = Mailer::new(store.clone(), settings, Pace::default(), cancel.clone());
-    tasks.spawn(async move {
-        mailer.run().await;
-        drop(sender);
+    let changed = watch::Sender::new(Arc::new(settings));
+    let (published, health) = watch::channel(Health::ok());
+    let (store, running) = (store.clone(), cancel.clone());
+    supervise(tasks, cancel, "mail".to_owned(), move || {
+        // A mailer whose settings can change no more would not notice new mail at once: the sender lives in here.
+        let settings = changed.subscribe();
+        let (mailer, seen) = Mailer::new(store.clone(), settings, Pace::default(), running.clone());
+        let published = published.clone();
+        async move {
+            tokio::select! {
+                () = mailer.run() => {}
+                () = pass_on(seen, published) => {}
+            }
+        }
     });
     Some(health)
+}
+
+/// Repeats what one mailer says of its health to those who have been listening since before it was started.
+async fn pass_on(mut seen: watch::Receiver<Health>, published: watch::Sender<Health>) {
+    loop {
+        published.send_replace(seen.borrow_and_update().clone());
+        if seen.changed().await.is_err() {
+            // The mailer is about to end, and with it this.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 fn start_dispatch(slots: &Arc<Vec<Slot>>, store: &Store, pool: &Pool, tasks: &TaskTracker, cancel: &CancellationToken) {
@@ -304,8 +347,12 @@ fn start_dispatch(slots: &Arc<Vec<Slot>>, store: &Store, pool: &Pool, tasks: &Ta
         let (store, running) = (store.clone(), running.clone());
         async move {
             // What a predecessor had claimed when it fell is nobody's now.
-            if let Err(error) = store.outbox_abandoned().await {
+            while let Err(error) = store.outbox_abandoned().await {
                 warn!(%error, "cannot take over the outbox");
+                tokio::select! {
+                    () = running.cancelled() => return,
+                    () = sleep(TAKE_OVER_PAUSE) => {}
+                }
             }
             dispatch.run(running).await;
         }

@@ -12,7 +12,7 @@ use super::{
     conditions::Conditions,
     control::{Request, Stats},
     faults::Fault,
-    inject::{Injected, Injection},
+    inject::Injection,
     ledger::Entry,
 };
 
@@ -52,11 +52,11 @@ impl ControlClient {
         Ok(Self(BufReader::new(UnixStream::connect(path).await?)))
     }
 
-    /// Sends a message to a modem from outside.
+    /// Sends a message to a modem from outside; the ids of its PDUs in the order in which they come.
     ///
     /// # Errors
     /// [`ControlError`]; refused if no modem has the number, or it cannot be encoded.
-    pub async fn inject(&mut self, injection: Injection) -> Result<Injected, ControlError> {
+    pub async fn inject(&mut self, injection: Injection) -> Result<Vec<u64>, ControlError> {
         self.value(&Request::Inject(injection)).await
     }
 

@@ -70,7 +70,8 @@ pub enum Outcome {
     TryingThenDelivered,
     /// No report ever.
     Silent,
-    /// Any other TP-ST.
+    /// Any TP-ST, as a bare number.
+    #[serde(untagged)]
     Status(u8),
 }
 
@@ -100,10 +101,8 @@ mod tests {
 
     #[test]
     fn the_longest_beginning_decides() {
-        let conditions: Conditions = serde_json::from_str(
-            r#"{"outcomes":{"+49":"expired","+4915":"trying_then_delivered","+43":{"status":99}}}"#,
-        )
-        .unwrap();
+        let conditions: Conditions =
+            serde_json::from_str(r#"{"outcomes":{"+49":"expired","+4915":"trying_then_delivered","+43":99}}"#).unwrap();
         let table = [("+49170", vec![0x46]), ("+49151", vec![0x20, 0x00]), ("+431", vec![99]), ("+441", vec![0x00])];
         for (to, statuses) in table {
             assert_eq!(conditions.outcome(to).statuses(), statuses, "{to}");

@@ -5,18 +5,19 @@
 //! {"do":"inject","to":"+491700000000","from":"Bank","text":"long ...","order":"shuffled","duplicate":true,"omit":[2]}
 //! {"do":"inject","to":"+491700000000","from":"+49151","text":"now!","flash":true,"alphabet":"ucs2","wide":true}
 //! {"do":"inject","to":"+491700000000","pdu":"0004..."}
+//! {"do":"inject_pdu","to":"+491700000000","pdu":"0004..."}
 //! {"do":"fault","modem":0,"what":{"fault":"silence","seconds":3.5}}
 //! {"do":"fault","modem":0,"what":{"fault":"replug","link":"modem-77"}}
 //! {"do":"conditions","set":{"submit_latency":0.2,"report_delay":1,"report_jitter":2,"report_loss":10}}
-//! {"do":"conditions","set":{"outcomes":{"+4915":"undelivered","+43":"trying_then_delivered","+44":{"status":70}}}}
+//! {"do":"conditions","set":{"outcomes":{"+4915":"undelivered","+43":"trying_then_delivered","+44":70}}}
 //! {"do":"ussd","modem":0,"text":"Your balance is low","answer_wanted":false}
 //! {"do":"ledger","since":17}
 //! {"do":"stats"}
 //! {"do":"wait_idle","seconds":10}
 //! ```
 //!
-//! An answer is `{"ok":...}` or `{"error":"field `to`: ..."}`. `inject` answers the numbers of the message and its PDUs
-//! ([`Injected`](super::Injected)), `ledger` the entries after the one of that number ([`Entry`]), `stats` the modems
+//! An answer is `{"ok":...}` or `{"error":"field `to`: ..."}`. `inject` answers the ids of the PDUs in the order in which
+//! they come, `ledger` the entries after the one of that number ([`Entry`]), `stats` the modems
 //! ([`Stats`]), `wait_idle` whether it came to that; the others `null`. `conditions` sets all conditions: those not named
 //! are as at the start. The faults are those of [`Fault`]. [`ControlClient`](super::ControlClient) speaks this.
 
@@ -45,6 +46,13 @@ use super::{
 pub enum Request {
     /// Sends a message to a modem from outside.
     Inject(Injection),
+    /// Short for `inject` with a PDU only.
+    InjectPdu {
+        /// Number of a modem.
+        to: String,
+        /// Service centre address and TPDU in hex, be they well-formed or not.
+        pdu: String,
+    },
     /// Starts a fault.
     Fault {
         /// Index of the modem.
@@ -186,7 +194,11 @@ fn parse(line: &str) -> Result<Request, String> {
 fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, String> {
     let no_modem = |world: &World| format!("field `modem`: there are {} modems", world.modems().len());
     match request {
-        Request::Inject(injection) => inject(world, now, &injection).map(|injected| json!(injected)),
+        Request::Inject(injection) => inject(world, now, &injection).map(|ids| json!(ids)),
+        Request::InjectPdu { to, pdu } => {
+            let injection = Injection { to, pdu: Some(pdu), ..Injection::default() };
+            inject(world, now, &injection).map(|ids| json!(ids))
+        }
         Request::Fault { modem, what } => {
             world.start_fault(now, modem, what).then_some(Value::Null).ok_or_else(|| no_modem(world))
         }

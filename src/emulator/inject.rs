@@ -34,6 +34,9 @@ pub struct Injection {
     /// In which order the segments come.
     #[serde(default)]
     pub order: Order,
+    /// Short for `order` reversed.
+    #[serde(default)]
+    pub reversed: bool,
     /// Each segment comes twice.
     #[serde(default)]
     pub duplicate: bool,
@@ -81,24 +84,16 @@ pub enum Letters {
     Ucs2,
 }
 
-/// What was sent.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Injected {
-    /// The message, as the ledger numbers it.
-    pub message: u64,
-    /// Its PDUs, as the ledger numbers them, in the order in which they come.
-    pub ids: Vec<u64>,
-}
-
 /// One PDU to come.
 struct Part {
     place: (u8, u8),
     pdu: EncodedPdu,
     class: Option<MessageClass>,
+    text: Option<String>,
 }
 
-/// Sends a message from outside.
-pub(super) fn inject(world: &mut World, now: Duration, wanted: &Injection) -> Result<Injected, String> {
+/// Sends a message from outside; the ids of its PDUs.
+pub(super) fn inject(world: &mut World, now: Duration, wanted: &Injection) -> Result<Vec<u64>, String> {
     let to = &wanted.to;
     if !world.network.has(to) {
         return Err(format!("field `to`: no modem has the number `{to}`"));
@@ -108,16 +103,18 @@ pub(super) fn inject(world: &mut World, now: Duration, wanted: &Injection) -> Re
         Some(pdu) => vec![raw(pdu)?],
         None => encoded(world, now, wanted, message)?,
     };
-    arrange(&mut parts, wanted.order, world.network.dice());
+    let order = if wanted.reversed { Order::Reversed } else { wanted.order };
+    arrange(&mut parts, order, world.network.dice());
     let mut ids = Vec::new();
     for part in parts {
         for _ in 0..=u8::from(wanted.duplicate) {
-            ids.push(world.network.enqueue(now, to, message, part.place, (part.pdu.clone(), part.class)));
+            let pdu = (part.pdu.clone(), part.class, part.text.clone());
+            ids.push(world.network.enqueue(now, to, message, part.place, pdu));
         }
     }
     let (from, text) = (wanted.from.clone(), wanted.text.clone());
     world.network.note(now, to, Happening::Injected { message, from, text, ids: ids.clone() });
-    Ok(Injected { message, ids })
+    Ok(ids)
 }
 
 fn raw(pdu: &str) -> Result<Part, String> {
@@ -129,7 +126,7 @@ fn raw(pdu: &str) -> Result<Part, String> {
         Ok((_, Incoming::Deliver(deliver))) => deliver.data_coding.class(),
         Ok((_, Incoming::StatusReport(_))) | Err(_) => None,
     };
-    Ok(Part { place: (1, 1), pdu: EncodedPdu { hex: pdu.to_ascii_uppercase(), tpdu_octets }, class })
+    Ok(Part { place: (1, 1), pdu: EncodedPdu { hex: pdu.to_ascii_uppercase(), tpdu_octets }, class, text: None })
 }
 
 fn encoded(world: &World, now: Duration, wanted: &Injection, message: u64) -> Result<Vec<Part>, String> {
@@ -151,6 +148,7 @@ fn encoded(world: &World, now: Duration, wanted: &Injection, message: u64) -> Re
     let mut parts = Vec::new();
     for (place, (coding, user_data)) in (1_u8..).zip(segments) {
         let data_coding = wanted.dcs.map_or(coding, DataCodingScheme);
+        let text = Some(user_data.text(coding));
         let deliver = Deliver {
             more_messages: place < total,
             loop_prevention: false,
@@ -165,7 +163,7 @@ fn encoded(world: &World, now: Duration, wanted: &Injection, message: u64) -> Re
         let pdu =
             encode_incoming(None, &Incoming::Deliver(deliver)).map_err(|error| format!("field `text`: {error}"))?;
         if !wanted.omit.contains(&place) {
-            parts.push(Part { place: (place, total), pdu, class: data_coding.class() });
+            parts.push(Part { place: (place, total), pdu, class: data_coding.class(), text });
         }
     }
     Ok(parts)

@@ -48,6 +48,8 @@ pub enum Happening {
         parts: u8,
         /// Service centre address and TPDU in hex.
         pdu: String,
+        /// The text of this segment; none for a report, or a PDU made elsewhere.
+        text: Option<String>,
         /// For a report: on which send.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         report: Option<ReportOn>,

@@ -30,7 +30,7 @@ pub use client::{ControlClient, ControlError};
 pub use conditions::{Conditions, Outcome};
 pub use control::{ModemStats, Request, Stats};
 pub use faults::{Dice, Fault};
-pub use inject::{Injected, Injection, Letters, Order};
+pub use inject::{Injection, Letters, Order};
 pub use ledger::{Concatenated, Entry, Happening, Notice, ReportOn};
 pub use modem::{Event, Modem, Piece, Taken};
 pub use network::{Item, Network, Place};

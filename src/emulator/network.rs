@@ -30,6 +30,8 @@ pub struct Item {
     pub part: (u8, u8),
     /// As a modem prints it.
     pub pdu: EncodedPdu,
+    /// Its text; none for a report, or a PDU made elsewhere.
+    pub text: Option<String>,
     /// Class of a message, if it has one.
     pub class: Option<MessageClass>,
     /// For a report: on which send.
@@ -136,9 +138,10 @@ impl Network {
         to: &str,
         message: u64,
         part: (u8, u8),
-        (pdu, class): (EncodedPdu, Option<MessageClass>),
+        (pdu, class, text): (EncodedPdu, Option<MessageClass>, Option<String>),
     ) -> u64 {
-        let item = Item { id: 0, message, part, pdu, class, report: None, attempts: 0, copy: false, reports_to: None };
+        let item =
+            Item { id: 0, message, part, pdu, text, class, report: None, attempts: 0, copy: false, reports_to: None };
         let due = now + self.delivery_delay();
         self.push(now, due, to, item, None)
     }
@@ -176,14 +179,24 @@ impl Network {
             report_requested: submit.status_report_request,
         };
         self.note(now, from, what);
-        self.complete(now, from, &to, message, concatenation.as_ref(), text);
+        self.complete(now, from, &to, message, concatenation.as_ref(), text.clone());
         let report = submit.status_report_request.then(|| accepted(&submit, reference, stamp));
         if self.has(&to) {
             let class = submit.data_coding.class();
             let part = concatenation.map_or((1, 1), |it| (it.sequence, it.total));
             let reports_to = report.map(|report| (from.to_owned(), message, report));
-            let item =
-                Item { id: 0, message, part, pdu: delivery, class, report: None, attempts: 0, copy: false, reports_to };
+            let item = Item {
+                id: 0,
+                message,
+                part,
+                pdu: delivery,
+                text: Some(text),
+                class,
+                report: None,
+                attempts: 0,
+                copy: false,
+                reports_to,
+            };
             let due = now + self.delivery_delay();
             self.push(now, due, &to, item, None);
         } else if let Some(report) = report {
@@ -289,6 +302,7 @@ impl Network {
                 message,
                 part: (1, 1),
                 pdu,
+                text: None,
                 class: None,
                 report: Some(on),
                 attempts: 0,
@@ -320,6 +334,7 @@ impl Network {
             part,
             parts,
             pdu: item.pdu.hex.clone(),
+            text: item.text.clone(),
             report: item.report.clone(),
             copy_of,
         };

@@ -74,10 +74,10 @@ fn send(world: &mut World, now: Duration, index: usize, to: &str, text: &str) ->
     printed
 }
 
-fn inject(world: &mut World, now: Duration, injection: &Injection) -> Injected {
-    let injected = inject::inject(world, now, injection).unwrap();
+fn inject(world: &mut World, now: Duration, injection: &Injection) -> Vec<u64> {
+    let ids = inject::inject(world, now, injection).unwrap();
     world.settle(now);
-    injected
+    ids
 }
 
 fn text_to(index: usize, text: &str) -> Injection {
@@ -386,14 +386,14 @@ fn injections_are_cut_arranged_and_repeated() {
     let mut world = world();
     let long = "x".repeat(400);
     let shuffled = Injection { order: Order::Reversed, duplicate: true, ..text_to(1, &long) };
-    let injected = inject(&mut world, START, &shuffled);
-    assert_eq!(injected.ids.len(), 6);
+    let ids = inject(&mut world, START, &shuffled);
+    assert_eq!(ids.len(), 6);
     let parts: Vec<_> = events(&world, "delivered").iter().map(|it| it["part"].as_u64().unwrap()).collect();
     assert_eq!(parts, [3, 3, 2, 2, 1, 1]);
     let halved = inject(&mut world, START, &Injection { omit: vec![2], ..text_to(1, &long) });
-    assert_eq!(halved.ids.len(), 2);
+    assert_eq!(halved.len(), 2);
     let raw = Injection { to: number(1), pdu: Some("00FF".to_owned()), ..Injection::default() };
-    assert_eq!(inject(&mut world, START, &raw).ids.len(), 1);
+    assert_eq!(inject(&mut world, START, &raw).len(), 1);
     let table = [
         (Injection { to: "+999".to_owned(), ..Injection::default() }, "field `to`"),
         (Injection { to: number(1), pdu: Some("0".to_owned()), ..Injection::default() }, "field `pdu`"),

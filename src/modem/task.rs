@@ -95,14 +95,26 @@ impl ModemTask {
 
     /// Lives until `cancel`. A disabled slot only turns requests away.
     pub async fn run(&mut self, cancel: CancellationToken) {
+        if self.context.snapshot.borrow().ready {
+            self.context.down("Try to initialize modem.", "Modem: its task failed and is started again");
+        }
+        self.live(&cancel).await;
+        // What was never taken up has certainly not left.
+        self.requests.close();
+        while let Some(request) = self.requests.recv().await {
+            turn_away(request);
+        }
+    }
+
+    async fn live(&mut self, cancel: &CancellationToken) {
         let mut backoff = Backoff::default();
         while !cancel.is_cancelled() {
             if !self.context.slot.enabled {
-                self.turning_away(&cancel, std::future::pending::<()>()).await;
+                self.turning_away(cancel, std::future::pending::<()>()).await;
                 return;
             }
             let started = Instant::now();
-            match self.live_once(&cancel).await {
+            match self.live_once(cancel).await {
                 None | Some(End::Cancelled) => return,
                 Some(end) => {
                     self.context.publish(|seen| seen.port.clear());
@@ -113,7 +125,7 @@ impl ModemTask {
                 backoff.reset();
             }
             let pause = backoff.next(spread(&self.context.slot.id.to_string()));
-            if self.turning_away(&cancel, sleep(pause)).await.is_none() {
+            if self.turning_away(cancel, sleep(pause)).await.is_none() {
                 return;
             }
         }
@@ -187,11 +199,7 @@ impl ModemTask {
                 () = cancel.cancelled() => return None,
                 output = &mut work => return Some(output),
                 request = self.requests.recv() => match request {
-                    Some(Request::Submit { reply, .. }) => {
-                        let cause = "the modem is not ready".to_owned();
-                        drop(reply.send(Err(SubmitError::Transient { cause })));
-                    }
-                    Some(Request::Ussd { reply, .. }) => drop(reply.send(Err(UssdError::NotReady))),
+                    Some(request) => turn_away(request),
                     None => return None,
                 },
             }
@@ -199,7 +207,47 @@ impl ModemTask {
     }
 }
 
+fn turn_away(request: Request) {
+    match request {
+        Request::Submit { reply, .. } => {
+            let cause = "the modem is not ready".to_owned();
+            drop(reply.send(Err(SubmitError::Transient { cause })));
+        }
+        Request::Ussd { reply, .. } => drop(reply.send(Err(UssdError::NotReady))),
+    }
+}
+
 /// A number that differs from slot to slot.
 fn spread(name: &str) -> u8 {
     name.bytes().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::{
+        emulator::VirtualPool,
+        modem::{SerialProbe, discovery::Discovery, hints::Hints, sample},
+        store::Options,
+    };
+
+    #[tokio::test]
+    async fn what_waits_for_the_modem_when_the_daemon_stops_has_not_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 100 };
+        let store = Store::open(&folder.path().join("smsgate.db"), options).unwrap();
+        let slot = sample::slot("00", "+49");
+        let (_changed, changes) = watch::channel(0);
+        let (discovery, _seeker) = Discovery::new(std::slice::from_ref(&slot), Hints::load(None), changes, SerialProbe);
+        let connector = Connector::new(discovery, Arc::new(VirtualPool::new(Timestamp::UNIX_EPOCH, 1)));
+        let (mut task, _snapshot, requests) = ModemTask::new(Arc::new(slot), store, connector);
+        let (reply, answer) = oneshot::channel();
+        requests.try_send(Request::Submit { hex: "00".to_owned(), tpdu_octets: 0, more: false, reply }).unwrap();
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        task.run(cancel).await;
+        assert!(matches!(answer.await, Ok(Err(SubmitError::Transient { .. }))));
+    }
 }

@@ -204,6 +204,28 @@ impl Store {
     pub async fn outbox_abandoned(&self) -> Result<(), StoreError> {
         self.write(outbox::recover).await
     }
+    /// Whoever worked on this message is gone: as after a restart, for it alone.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub async fn abandoned(&self, id: MessageId) -> Result<(), StoreError> {
+        self.write(move |work| outbox::abandoned(work, id)).await
+    }
+    /// As [`deferred`](Self::deferred), for many in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub async fn set_aside(&self, ids: Vec<MessageId>, cause: &str, retry_at: RunTime) -> Result<(), StoreError> {
+        let cause = cause.to_owned();
+        self.write(move |work| outbox::set_aside(work, &ids, &cause, retry_at)).await
+    }
+    /// What was set aside falls due now.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub async fn taken_up(&self, ids: Vec<MessageId>) -> Result<(), StoreError> {
+        self.write(move |work| outbox::taken_up(work, &ids)).await
+    }
     /// When the next message falls due, if any waits.
     pub async fn outbox_next_due(&self) -> Result<Option<RunTime>, StoreError> {
         self.write(|work| outbox::next_due(work)).await
@@ -267,6 +289,10 @@ impl Store {
     pub async fn outgoing(&self, id: MessageId) -> Result<Option<OutgoingMessage>, StoreError> {
         self.read(move |connection| outbox::outgoing(connection, id)).await
     }
+    /// The latest `limit` outgoing messages, newest first.
+    pub async fn outgoing_latest(&self, limit: usize) -> Result<Vec<OutgoingMessage>, StoreError> {
+        self.read(move |connection| outbox::latest(connection, limit)).await
+    }
     /// Messages accepted and not yet ended.
     pub async fn outbox_waiting(&self) -> Result<usize, StoreError> {
         self.read(outbox::waiting).await
@@ -306,6 +332,14 @@ impl Store {
     pub async fn pin_accepted(&self, sim: &str, pin_digest: [u8; 32]) -> Result<(), StoreError> {
         let sim = sim.to_owned();
         self.write(move |work| sims::pin_accepted(work, &sim, &pin_digest)).await
+    }
+    /// No PIN is configured for this SIM any more: attempts with earlier ones count no longer.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub async fn pin_forgotten(&self, sim: &str) -> Result<(), StoreError> {
+        let sim = sim.to_owned();
+        self.write(move |work| sims::pin_forgotten(work, &sim)).await
     }
 
     /// Deletes what is past its retention, in small batches; returns how many rows went.

@@ -21,8 +21,6 @@ use crate::model::{MessageId, Msisdn, OutgoingMessage, OutgoingState, ResendPoli
 
 /// How long a report may still settle a part whose outcome a crash left open, before it is submitted again.
 const CRASH_RESOLVE: Duration = Duration::from_secs(60);
-/// Submissions of one part at most under [`ResendPolicy::Alarm`].
-const MOST_SUBMISSIONS: u32 = 2;
 
 pub(super) fn enqueue(work: &mut Work<'_>, message: &NewOutgoing) -> Result<(), StoreError> {
     let limit = work.options.queue_limit;
@@ -188,11 +186,7 @@ pub(super) fn part_refused(
                 .execute([message.sequence])?;
             requeue(work, &message, cause, at)
         }
-        None => {
-            // If an earlier submission may have left, "failed" would claim too much.
-            let state = if is_doubtful(work, &message, part)? { OutgoingState::Unknown } else { OutgoingState::Failed };
-            end(work, &message, state, cause)
-        }
+        None => end(work, &message, OutgoingState::Failed, cause),
     }
 }
 
@@ -212,6 +206,34 @@ pub(super) fn deferred(work: &mut Work<'_>, id: MessageId, cause: &str, retry_at
     requeue(work, &message, cause, retry_at)
 }
 
+/// As [`deferred`], for many at once. One that is not there any more is nobody's concern.
+pub(super) fn set_aside(
+    work: &mut Work<'_>,
+    ids: &[MessageId],
+    cause: &str,
+    retry_at: RunTime,
+) -> Result<(), StoreError> {
+    for id in ids {
+        match deferred(work, *id, cause, retry_at) {
+            Ok(()) | Err(StoreError::NoSuchMessage(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What was set aside falls due now.
+pub(super) fn taken_up(work: &mut Work<'_>, ids: &[MessageId]) -> Result<(), StoreError> {
+    let mut update = work
+        .connection
+        .prepare_cached("UPDATE outbox SET next_run = ?2 WHERE id = ?1 AND next_run > ?2 AND next_run < ?3")?;
+    for id in ids {
+        update.execute(params![id.to_string(), work.now.0, IN_HAND])?;
+    }
+    work.effects.outbox = true;
+    Ok(())
+}
+
 pub(super) fn ended(work: &mut Work<'_>, id: MessageId, state: OutgoingState, cause: &str) -> Result<(), StoreError> {
     let message = Message::find(work.connection, id)?;
     end(work, &message, state, cause)
@@ -226,25 +248,34 @@ pub(super) fn recover(work: &mut Work<'_>) -> Result<(), StoreError> {
         .query_map([IN_HAND], |row| message_id(row, "id"))?
         .collect::<Result<_, _>>()?;
     for id in halfway {
-        let message = Message::find(work.connection, id)?;
-        let open: Vec<(u16, u32)> = work
-            .connection
-            .prepare_cached(
-                "SELECT number, submissions FROM outbox_segment WHERE message = ?1 AND state = 'sending' ORDER BY number",
-            )?
-            .query_map([message.sequence], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?;
-        for (number, submissions) in &open {
-            let again = message.policy == ResendPolicy::Alarm && *submissions < MOST_SUBMISSIONS;
-            let resolve_at = again.then(|| work.now.after(CRASH_RESOLVE));
-            lose_sight(work, &message, *number, "the gateway stopped while the message was being sent", resolve_at)?;
-        }
-        if open.is_empty() {
-            requeue(work, &message, "", work.now)?;
-        }
+        abandoned(work, id)?;
     }
+    // What never failed waits for a SIM or for its turn, and the dispatcher that would have called it up is gone.
+    work.connection.execute(
+        "UPDATE outbox SET next_run = ?1 WHERE state = 'queued' AND failures = 0 AND next_run > ?1",
+        [work.now.0],
+    )?;
     work.effects.outbox = true;
     Ok(())
+}
+
+/// As [`recover`], for one message. A part that was refused for certain may have used up any number of submissions; only
+/// one that may have left counts against the second.
+pub(super) fn abandoned(work: &mut Work<'_>, id: MessageId) -> Result<(), StoreError> {
+    let message = Message::find(work.connection, id)?;
+    let open: Vec<(u16, bool)> = work
+        .connection
+        .prepare_cached(
+            "SELECT number, doubtful FROM outbox_segment WHERE message = ?1 AND state = 'sending' ORDER BY number",
+        )?
+        .query_map([message.sequence], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (number, doubtful) in &open {
+        let again = message.policy == ResendPolicy::Alarm && !doubtful;
+        let resolve_at = again.then(|| work.now.after(CRASH_RESOLVE));
+        lose_sight(work, &message, *number, "the gateway stopped while the message was being sent", resolve_at)?;
+    }
+    if open.is_empty() { requeue(work, &message, "", work.now) } else { Ok(()) }
 }
 
 /// Draws the message's state from its parts, after one of them changed.
@@ -287,36 +318,46 @@ pub(super) fn settle(work: &mut Work<'_>, sequence: i64) -> Result<(), StoreErro
 
 pub(super) fn outgoing(connection: &Connection, id: MessageId) -> Result<Option<OutgoingMessage>, StoreError> {
     let found = connection
-        .prepare_cached(
-            "SELECT o.*, (SELECT count(*) FROM outbox_segment WHERE message = o.sequence
-                     AND state IN ('sent', 'delivered', 'undelivered', 'expired')) AS parts_sent,
-                 (SELECT count(*) FROM outbox_segment WHERE message = o.sequence AND state = 'delivered')
-                     AS parts_delivered
-             FROM outbox AS o WHERE o.id = ?1",
-        )?
-        .query_row([id.to_string()], |row| {
-            Ok(OutgoingMessage {
-                id,
-                state: outgoing_state(row, "state")?,
-                recipient: row.get("recipient")?,
-                sender: row.get("number")?,
-                slot: optional_slot(row, "slot")?,
-                text: row.get("text")?,
-                flash: row.get("flash")?,
-                parts: row.get("parts")?,
-                parts_sent: row.get("parts_sent")?,
-                parts_delivered: row.get("parts_delivered")?,
-                cause: row.get("cause")?,
-                queued_at: timestamp(row, "queued_at")?,
-                sent_at: optional_timestamp(row, "sent_at")?,
-                done_at: optional_timestamp(row, "done_at")?,
-                cost_micros: row.get("cost_micros")?,
-                currency: row.get("currency")?,
-                tries: row.get("tries")?,
-            })
-        })
+        .prepare_cached(&format!("{SELECT_OUTGOING} WHERE o.id = ?1"))?
+        .query_row([id.to_string()], outgoing_message)
         .optional()?;
     Ok(found)
+}
+
+/// The latest `limit` messages, newest first.
+pub(super) fn latest(connection: &Connection, limit: usize) -> Result<Vec<OutgoingMessage>, StoreError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(&format!("{SELECT_OUTGOING} ORDER BY o.sequence DESC LIMIT ?1"))?;
+    let found = statement.query_map([limit], outgoing_message)?.collect::<Result<_, _>>()?;
+    Ok(found)
+}
+
+/// A message and how many of its parts went and arrived.
+const SELECT_OUTGOING: &str = "SELECT o.*, (SELECT count(*) FROM outbox_segment WHERE message = o.sequence
+         AND state IN ('sent', 'delivered', 'undelivered', 'expired')) AS parts_sent,
+     (SELECT count(*) FROM outbox_segment WHERE message = o.sequence AND state = 'delivered') AS parts_delivered
+ FROM outbox AS o";
+
+fn outgoing_message(row: &Row<'_>) -> rusqlite::Result<OutgoingMessage> {
+    Ok(OutgoingMessage {
+        id: message_id(row, "id")?,
+        state: outgoing_state(row, "state")?,
+        recipient: row.get("recipient")?,
+        sender: row.get("number")?,
+        slot: optional_slot(row, "slot")?,
+        text: row.get("text")?,
+        flash: row.get("flash")?,
+        parts: row.get("parts")?,
+        parts_sent: row.get("parts_sent")?,
+        parts_delivered: row.get("parts_delivered")?,
+        cause: row.get("cause")?,
+        queued_at: timestamp(row, "queued_at")?,
+        sent_at: optional_timestamp(row, "sent_at")?,
+        done_at: optional_timestamp(row, "done_at")?,
+        cost_micros: row.get("cost_micros")?,
+        currency: row.get("currency")?,
+        tries: row.get("tries")?,
+    })
 }
 
 struct Message {
@@ -398,12 +439,15 @@ impl Tally {
 fn job(connection: &Connection, row: &Row<'_>, now: RunTime) -> Result<OutboxJob, StoreError> {
     let sequence: i64 = row.get("sequence")?;
     let parts: Vec<OutboxPart> = connection
-        .prepare_cached("SELECT number, state, submissions FROM outbox_segment WHERE message = ?1 ORDER BY number")?
+        .prepare_cached(
+            "SELECT number, state, submissions, doubtful FROM outbox_segment WHERE message = ?1 ORDER BY number",
+        )?
         .query_map([sequence], |part| {
             Ok(OutboxPart {
                 number: part.get("number")?,
                 state: part_state(part, "state")?,
                 submissions: part.get("submissions")?,
+                doubtful: part.get("doubtful")?,
             })
         })?
         .collect::<Result<_, _>>()?;
@@ -421,6 +465,7 @@ fn job(connection: &Connection, row: &Row<'_>, now: RunTime) -> Result<OutboxJob
         policy: policy(row, "policy")?,
         state: outgoing_state(row, "state")?,
         lifetime_over: expires <= now,
+        expires,
         failures: row.get("failures")?,
         pinned: if begun { optional_slot(row, "slot")? } else { None },
         reference: row.get("reference")?,
@@ -511,6 +556,8 @@ fn end(work: &mut Work<'_>, message: &Message, state: OutgoingState, cause: &str
     if Tally::of(work.connection, message.sequence)?.all_left() {
         return settle(work, message.sequence);
     }
+    // If an earlier submission may have left, "failed" or "expired" would claim too much.
+    let state = if is_doubtful(work, message)? { OutgoingState::Unknown } else { state };
     work.connection
         .prepare_cached(
             "UPDATE outbox SET state = ?2, cause = ?3, next_run = NULL, done_at = ?4, done_run = ?5 WHERE sequence = ?1",
@@ -521,11 +568,15 @@ fn end(work: &mut Work<'_>, message: &Message, state: OutgoingState, cause: &str
     Ok(())
 }
 
-fn is_doubtful(work: &Work<'_>, message: &Message, part: u16) -> Result<bool, StoreError> {
+/// Whether a part that is still open was handed over once without an answer.
+fn is_doubtful(work: &Work<'_>, message: &Message) -> Result<bool, StoreError> {
     Ok(work
         .connection
-        .prepare_cached("SELECT 1 FROM outbox_segment WHERE message = ?1 AND number = ?2 AND doubtful = 1")?
-        .exists(params![message.sequence, part])?)
+        .prepare_cached(
+            "SELECT 1 FROM outbox_segment
+             WHERE message = ?1 AND doubtful = 1 AND state IN ('pending', 'sending', 'unknown')",
+        )?
+        .exists([message.sequence])?)
 }
 
 /// Counts the message as sent, the first time all its parts have left.

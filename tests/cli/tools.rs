@@ -10,8 +10,19 @@ fn every_command_has_help() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let commands = ran.out.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let names: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    for command in ["check-config", "token", "cert", "decode", "send-sms", "send-ussd", "stats", "shell", "completions"]
-    {
+    for command in [
+        "run",
+        "emulate",
+        "check-config",
+        "token",
+        "cert",
+        "decode",
+        "send-sms",
+        "send-ussd",
+        "stats",
+        "shell",
+        "completions",
+    ] {
         assert!(names.contains(&command), "{command} is not in {names:?}");
     }
     for name in names.into_iter().filter(|name| *name != "help") {
