@@ -244,7 +244,7 @@ fn start_discovery(
             () = seeker.run() => {}
         }
     });
-    Ok(Connector::new(discovery, Arc::new(VirtualPool::new(Timestamp::now(), VIRTUAL_SEED))))
+    Ok(Connector::new(discovery, Arc::new(VirtualPool::new(jiff::Timestamp::now(), 1))))
 }
 
 fn start_modems(

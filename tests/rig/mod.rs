@@ -76,6 +76,11 @@ impl Rig {
         self.folder.path()
     }
 
+    /// Another connection to the emulator.
+    pub fn network_again(&self) -> Network {
+        Network::connect(&self.folder().join("control"))
+    }
+
     /// Starts a daemon that is not running, without waiting for anything.
     pub fn launch(&mut self) {
         assert!(self.daemon.is_none(), "there is a daemon already");
