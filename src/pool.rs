@@ -1,6 +1,12 @@
 //! Which modems live: a snapshot of each, and a way to ask one for something.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::{Future, poll_fn},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -44,6 +50,28 @@ impl Pool {
     #[must_use]
     pub fn snapshot(&self, slot: &SlotId) -> Option<ModemSnapshot> {
         self.slots.get(slot).map(|handle| handle.snapshot.borrow().clone())
+    }
+
+    /// Ends when some slot's snapshot has changed since this call. Never, without slots.
+    pub fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut changes: Vec<_> = self
+            .slots
+            .values()
+            .map(|handle| {
+                let mut snapshot = handle.snapshot.clone();
+                snapshot.mark_unchanged();
+                Box::pin(async move {
+                    if snapshot.changed().await.is_err() {
+                        // Its modem task has ended: nothing will ever change there.
+                        std::future::pending::<()>().await;
+                    }
+                })
+            })
+            .collect();
+        poll_fn(move |context| {
+            let any = changes.iter_mut().any(|change| change.as_mut().poll(context).is_ready());
+            if any { Poll::Ready(()) } else { Poll::Pending }
+        })
     }
 
     /// Runs one USSD code and closes the session.

@@ -33,7 +33,8 @@ fn messages_come_in_by_every_way_and_go_on_as_mail() {
 
     rig.until("six messages", || api.get_sms("").len() == 6);
     let seen = api.get_sms("");
-    let with_text = |text: &str| seen.iter().find(|sms| sms.text == text).unwrap_or_else(|| panic!("{text} in {seen:?}"));
+    let with_text =
+        |text: &str| seen.iter().find(|sms| sms.text == text).unwrap_or_else(|| panic!("{text} in {seen:?}"));
     assert_eq!(with_text("plain").sender, "+491511111111");
     assert_eq!(with_text("plain").recipient, number(0));
     assert_eq!((with_text(&long).modem.as_str(), with_text(&long).parts_missing), ("01", 0));
@@ -63,7 +64,9 @@ fn messages_come_in_by_every_way_and_go_on_as_mail() {
     });
     assert!(began.elapsed() < Duration::from_secs(10));
     // Nothing stays on the SIMs.
-    rig.until("the SIMs are empty", || rig.network.events("deleted").len() + rig.network.events("acknowledged").len() >= 9);
+    rig.until("the SIMs are empty", || {
+        rig.network.events("deleted").len() + rig.network.events("acknowledged").len() >= 9
+    });
 }
 
 #[test]
@@ -94,7 +97,9 @@ fn messages_go_out_and_their_reports_come_back() {
     let flash = text_of("flash")["pdu"].as_str().unwrap();
     let (_, flash) = smsgate::tpdu::decode_submit(flash).unwrap();
     assert!(flash.data_coding.is_flash());
-    rig.until("the neighbour has it", || api.get_sms(rig.site.number(1)).iter().any(|sms| sms.text == "to a neighbour"));
+    rig.until("the neighbour has it", || {
+        api.get_sms(rig.site.number(1)).iter().any(|sms| sms.text == "to a neighbour")
+    });
 
     // What was known before the power went is known after it.
     rig.kill();

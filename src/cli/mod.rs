@@ -31,8 +31,8 @@ use std::{
 
 use clap::Parser;
 
-use arguments::{Action, Arguments, CheckArguments, ClientArguments, Command, Gateway, MuninArguments};
 use crate::daemon;
+use arguments::{Action, Arguments, CheckArguments, ClientArguments, Command, Gateway, MuninArguments};
 pub use exit::{Exit, Failure};
 
 /// Runs what the arguments say, the program's name first, and returns the exit code.

@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use tokio::sync::{Mutex, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
@@ -38,6 +38,8 @@ use supervise::supervise;
 const DATABASE: &str = "smsgate.db";
 /// The state folder where nothing else says so.
 const STATE_FOLDER: &str = "/var/lib/smsgate";
+/// Virtual modems behave the same at each start.
+const VIRTUAL_SEED: u64 = 1;
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]

@@ -4,11 +4,16 @@
 //! What is on disk leads: a message is handed to a modem only after the intent is durable, and what became of it is
 //! durable before the next part goes out.
 
+mod backlog;
 mod backoff;
 mod queue;
 mod transmit;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Zoned;
 use tokio::{
@@ -20,21 +25,26 @@ use tracing::{debug, info, warn};
 
 use crate::{
     config::Slot,
-    model::{Classified, ErrorClass, HealthLevel, Msisdn, OutgoingState, Recipient, SlotId},
+    model::{Classified, ErrorClass, HealthLevel, MessageId, Msisdn, OutgoingState, Recipient, SlotId},
     pool::Pool,
     router::{NoRoute, RoutingModel, Sim},
     store::{OutboxJob, Store, StoreError},
 };
+use backlog::Backlog;
 pub use backoff::retry_delay;
 use queue::Queues;
 use transmit::Transmission;
 
 /// Most messages held in memory; the rest waits in the store.
 const LOOKAHEAD: usize = 2048;
-/// How long a message waits that no healthy SIM can take now.
-const NO_SIM_DELAY: Duration = Duration::from_secs(10);
+/// Most messages that wait in memory for one slot: a long queue there must not keep out what others could send.
+const QUEUE_MOST: usize = 512;
+/// A queue this short is filled up again.
+const QUEUE_LOW: usize = 128;
 /// How often the outbox is looked at although nothing announced a change.
 const IDLE_ROUND: Duration = Duration::from_secs(30);
+/// How soon something the store would not take is tried again.
+const RECORD_PAUSE: Duration = Duration::from_secs(1);
 /// How long the running submissions get when the daemon stops.
 const STOP_GRACE: Duration = Duration::from_secs(4);
 
@@ -46,38 +56,85 @@ pub struct Dispatch {
     model: Box<dyn RoutingModel>,
     sent_today: BTreeMap<SlotId, u32>,
     counted_on: Option<jiff::civil::Date>,
+    backlog: Backlog,
+    /// What the store has to be told and could not be yet.
+    owed: Vec<Owed>,
+}
+
+/// The end of a message that is not in the store yet.
+enum Owed {
+    Ended { id: MessageId, state: OutgoingState, cause: String },
+    Abandoned { id: MessageId },
 }
 
 impl Dispatch {
     /// A dispatcher over these slots.
     #[must_use]
     pub fn new(store: Store, pool: Pool, slots: Arc<Vec<Slot>>, model: Box<dyn RoutingModel>) -> Self {
-        Self { store, pool, slots, model, sent_today: BTreeMap::new(), counted_on: None }
+        Self {
+            store,
+            pool,
+            slots,
+            model,
+            sent_today: BTreeMap::new(),
+            counted_on: None,
+            backlog: Backlog::default(),
+            owed: Vec::new(),
+        }
     }
 
     /// Works until `cancel`; then lets the submissions in flight finish, so that no outcome is left open needlessly.
     pub async fn run(mut self, cancel: CancellationToken) {
         let wakeup = self.store.outbox_wakeup();
+        let pool = self.pool.clone();
         let mut queues = Queues::default();
         let mut running: JoinSet<()> = JoinSet::new();
         while !cancel.is_cancelled() {
+            // Listening starts before looking, so that no change falls between the two.
+            let change = pool.changed();
+            tokio::pin!(change);
+            self.reconsider(&mut queues);
             self.take_jobs(&mut queues).await;
-            self.start_ready(&mut queues, &mut running).await;
+            self.start_ready(&mut queues, &mut running);
+            self.write_down().await;
             let pause = self.next_look(&queues).await;
             tokio::select! {
                 () = cancel.cancelled() => {}
                 () = wakeup.notified() => {}
+                () = &mut change => {}
                 () = sleep_until(Instant::now() + pause) => {}
-                Some(done) = running.join_next_with_id() => self.settle(done, &mut queues).await,
+                Some(done) = running.join_next_with_id() => self.settle(done, &mut queues),
             }
         }
+        self.write_down().await;
         let deadline = Instant::now() + STOP_GRACE;
         while let Ok(Some(_)) = timeout_at(deadline, running.join_next()).await {}
     }
 
+    /// Looks again at what no SIM could take, when other SIMs are usable than before, and at what has outlived its time.
+    fn reconsider(&mut self, queues: &mut Queues) {
+        let usable: BTreeSet<SlotId> = self
+            .pool
+            .snapshots()
+            .into_iter()
+            .filter(|seen| seen.ready && seen.health.level < HealthLevel::Critical)
+            .map(|seen| seen.slot)
+            .collect();
+        for job in self.backlog.take(usable, self.store.now()) {
+            self.place(job, queues);
+        }
+    }
+
     /// Claims what is due and sorts it into the queues.
     async fn take_jobs(&mut self, queues: &mut Queues) {
-        let room = LOOKAHEAD.saturating_sub(queues.len());
+        let again = self.backlog.recall(|slot| queues.waiting_for(slot) < QUEUE_LOW);
+        if !again.is_empty()
+            && let Err(error) = self.store.taken_up(again).await
+        {
+            // They fall due by themselves, later.
+            warn!(%error, "cannot take messages up again");
+        }
+        let room = LOOKAHEAD.saturating_sub(queues.len() + self.backlog.len());
         if room == 0 {
             return;
         }
@@ -93,38 +150,40 @@ impl Dispatch {
         }
         self.count_today().await;
         for job in jobs {
-            self.place(job, queues).await;
+            self.place(job, queues);
         }
     }
 
     /// Gives a job to the queue of the SIM it would take now, or says why it cannot go.
-    async fn place(&mut self, job: OutboxJob, queues: &mut Queues) {
-        if job.lifetime_over {
+    fn place(&mut self, job: OutboxJob, queues: &mut Queues) {
+        let id = job.id;
+        if job.lifetime_over || job.expires <= self.store.now() {
             let state =
                 if job.state == OutgoingState::Unknown { OutgoingState::Unknown } else { OutgoingState::Expired };
-            report(self.store.ended(job.id, state, "message lifetime is over").await, &job);
+            self.owed.push(Owed::Ended { id, state, cause: "message lifetime is over".to_owned() });
             return;
         }
         match self.choose(&job) {
+            Ok(slot) if queues.waiting_for(&slot) >= QUEUE_MOST => self.backlog.out_of_turn(slot, &job),
             Ok(slot) => queues.push(slot, job),
             Err(no_route) if no_route.class() == ErrorClass::Permanent => {
-                info!(message_id = %job.id, cause = %no_route, "message failed");
-                report(self.store.ended(job.id, OutgoingState::Failed, &no_route.to_string()).await, &job);
+                info!(message_id = %id, cause = %no_route, "message failed");
+                self.owed.push(Owed::Ended { id, state: OutgoingState::Failed, cause: no_route.to_string() });
             }
             Err(no_route) => {
-                debug!(message_id = %job.id, cause = %no_route, "no SIM can take it now");
-                let retry_at = self.store.now().after(NO_SIM_DELAY);
-                report(self.store.deferred(job.id, &no_route.to_string(), retry_at).await, &job);
+                debug!(message_id = %id, cause = %no_route, "no SIM can take it now");
+                self.backlog.without_sim(job);
             }
         }
     }
 
     /// Starts the head of every queue whose slot is free.
-    async fn start_ready(&mut self, queues: &mut Queues, running: &mut JoinSet<()>) {
+    fn start_ready(&mut self, queues: &mut Queues, running: &mut JoinSet<()>) {
         while let Some((slot, job)) = queues.next_free() {
+            let expired = job.expires <= self.store.now();
             // The world may have changed since the job was placed: health, balance, a cheaper SIM back.
             match self.choose(&job) {
-                Ok(choice) if choice == slot => {
+                Ok(choice) if choice == slot && !expired => {
                     let Some(config) = self.slots.iter().find(|candidate| candidate.id == slot) else { continue };
                     *self.sent_today.entry(slot.clone()).or_default() += 1;
                     let message = job.id;
@@ -132,13 +191,13 @@ impl Dispatch {
                     let task = running.spawn(work.run());
                     queues.started(slot, task.id(), message);
                 }
-                Ok(_) | Err(_) => self.place(job, queues).await,
+                Ok(_) | Err(_) => self.place(job, queues),
             }
         }
     }
 
     /// Frees the slot of an ended submission task. One that panicked leaves a message of which nobody knows more.
-    async fn settle(&self, done: Result<(Id, ()), JoinError>, queues: &mut Queues) {
+    fn settle(&mut self, done: Result<(Id, ()), JoinError>, queues: &mut Queues) {
         let task = match &done {
             Ok((task, ())) => *task,
             Err(error) => error.id(),
@@ -146,10 +205,26 @@ impl Dispatch {
         let message = queues.finished(task);
         if let (Err(error), Some(id)) = (done, message) {
             warn!(message_id = %id, %error, "a submission ended in a fault of this program");
-            if let Err(error) = self.store.ended(id, OutgoingState::Unknown, "internal fault while sending").await {
-                warn!(message_id = %id, %error, "cannot record the state of a message");
+            self.owed.push(Owed::Abandoned { id });
+        }
+    }
+
+    /// Tells the store what it has not been told yet; what it does not take is kept for the next round.
+    async fn write_down(&mut self) {
+        for owed in std::mem::take(&mut self.owed) {
+            let (id, result) = match &owed {
+                Owed::Ended { id, state, cause } => (*id, self.store.ended(*id, *state, cause).await),
+                Owed::Abandoned { id } => (*id, self.store.abandoned(*id).await),
+            };
+            match result {
+                Ok(()) | Err(StoreError::NoSuchMessage(_)) => {}
+                Err(error) => {
+                    warn!(message_id = %id, %error, "cannot record the state of a message");
+                    self.owed.push(owed);
+                }
             }
         }
+        self.backlog.set_aside(&self.store).await;
     }
 
     fn choose(&self, job: &OutboxJob) -> Result<SlotId, NoRoute> {
@@ -200,19 +275,17 @@ impl Dispatch {
     }
 
     async fn next_look(&self, queues: &Queues) -> Duration {
-        if queues.len() >= LOOKAHEAD {
-            return IDLE_ROUND;
+        let longest = if self.owed.is_empty() && !self.backlog.is_overfull() { IDLE_ROUND } else { RECORD_PAUSE };
+        if queues.len() + self.backlog.len() >= LOOKAHEAD {
+            return longest;
         }
         match self.store.outbox_next_due().await {
-            Ok(Some(due)) => due.since(self.store.now()).min(IDLE_ROUND),
-            Ok(None) => IDLE_ROUND,
-            Err(_) => Duration::from_secs(1),
+            Ok(Some(due)) => due.since(self.store.now()).min(longest),
+            Ok(None) => longest,
+            Err(_) => RECORD_PAUSE,
         }
     }
 }
 
-fn report(result: Result<(), StoreError>, job: &OutboxJob) {
-    if let Err(error) = result {
-        warn!(message_id = %job.id, %error, "cannot record the state of a message");
-    }
-}
+#[cfg(test)]
+mod tests;

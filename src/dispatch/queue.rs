@@ -23,6 +23,11 @@ impl Queues {
         self.len
     }
 
+    /// Jobs waiting for this slot.
+    pub(super) fn waiting_for(&self, slot: &SlotId) -> usize {
+        self.waiting.get(slot).map_or(0, VecDeque::len)
+    }
+
     /// Appends a job to a slot's queue.
     pub(super) fn push(&mut self, slot: SlotId, job: OutboxJob) {
         self.waiting.entry(slot).or_default().push_back(job);

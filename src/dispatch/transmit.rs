@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 use crate::{
@@ -17,8 +18,10 @@ use super::retry_delay;
 
 /// How long a status report may settle an unknown outcome before the part is submitted again.
 const UNKNOWN_GRACE: Duration = Duration::from_secs(60);
-/// Submissions of one part at most, the doubtful first one included.
-const MOST_SUBMISSIONS: u32 = 2;
+/// How long the store is left alone that could not record something.
+const RECORD_PAUSE: Duration = Duration::from_secs(1);
+/// When a message is looked at again that the store's fault kept from going out.
+const STORE_DELAY: Duration = Duration::from_secs(5);
 
 /// What is needed to send one message through one SIM.
 pub(super) struct Transmission {
@@ -32,7 +35,7 @@ pub(super) struct Transmission {
 enum Stop {
     /// The outcome is on disk already.
     Recorded,
-    /// The store failed: the message stays as it is on disk.
+    /// The store failed, or knows better, before anything was handed over.
     Store(StoreError),
 }
 
@@ -53,7 +56,10 @@ impl Transmission {
             Ok(()) => info!(message_id = %self.job.id, modem = %self.slot.id, "message sent"),
             Err(Stop::Recorded) => {}
             Err(Stop::Store(error)) => {
-                warn!(message_id = %self.job.id, modem = %self.slot.id, %error, "cannot record a submission");
+                warn!(message_id = %self.job.id, modem = %self.slot.id, %error, "not sent, as the store failed");
+                let id = self.job.id;
+                let retry_at = self.store.now().after(STORE_DELAY);
+                let _ = self.insist(|| self.store.deferred(id, "the store failed", retry_at)).await;
             }
         }
     }
@@ -72,25 +78,20 @@ impl Transmission {
         };
         self.record_route(&segments, reference).await?;
 
-        let open: Vec<(u16, &Segment, u32)> = (0_u16..)
-            .zip(&segments)
-            .filter_map(|(number, segment)| {
-                let known = job.parts.iter().find(|part| part.number == number);
-                match known.map(|part| (part.state, part.submissions)) {
-                    None | Some((PartState::Pending, 0)) => Some((number, segment, 0)),
-                    Some((PartState::Pending | PartState::Unknown | PartState::Sending, tries)) => {
-                        Some((number, segment, tries))
-                    }
-                    Some((PartState::Sent | PartState::Delivered | PartState::Undelivered, _)) => None,
-                }
+        let known = |number: u16| job.parts.iter().find(|part| part.number == number);
+        let left = |number: u16| {
+            known(number).is_some_and(|part| {
+                matches!(part.state, PartState::Sent | PartState::Delivered | PartState::Undelivered)
             })
-            .collect();
+        };
+        let open: Vec<(u16, &Segment)> = (0_u16..).zip(&segments).filter(|(number, _)| !left(*number)).collect();
 
         let mut intent_recorded = false;
-        for (position, (number, segment, submissions)) in open.iter().copied().enumerate() {
-            let doubtful = job.parts.iter().any(|part| part.number == number && part.state == PartState::Unknown);
-            if doubtful && (job.policy == ResendPolicy::Once || submissions >= MOST_SUBMISSIONS) {
-                self.store.ended(job.id, OutgoingState::Unknown, "the modem fell silent after the text").await?;
+        for (position, (number, segment)) in open.iter().copied().enumerate() {
+            let doubtful = known(number).is_some_and(|part| part.doubtful);
+            if doubtful && job.policy == ResendPolicy::Once {
+                let cause = "the modem fell silent after the text";
+                self.insist(|| self.store.ended(job.id, OutgoingState::Unknown, cause)).await?;
                 return Err(Stop::Recorded);
             }
             if !intent_recorded {
@@ -104,16 +105,16 @@ impl Transmission {
                 destination: destination.clone(),
                 protocol_identifier: 0,
                 data_coding: segment.data_coding,
-                validity: Some(ValidityPeriod::relative(self.job.lifetime)),
+                validity: Some(ValidityPeriod::relative(job.expires.since(self.store.now()))),
                 user_data: segment.user_data.clone(),
             };
             let pdu = match encode_submit(None, &submit) {
                 Ok(pdu) => pdu,
                 Err(error) => return self.fail(&error).await,
             };
-            let next = open.get(position + 1).map(|(number, ..)| *number);
+            let next = open.get(position + 1).map(|(number, _)| *number);
             let outcome = self.pool.submit(&self.slot.id, pdu.hex, pdu.tpdu_octets, next.is_some()).await;
-            self.record_outcome(number, submissions + 1, next, outcome).await?;
+            self.record_outcome(number, doubtful, next, outcome).await?;
             intent_recorded = next.is_some();
         }
         Ok(())
@@ -138,36 +139,44 @@ impl Transmission {
             .await
     }
 
+    /// Writes down what became of a part. It is known now and never again, so it is insisted upon: without it the part
+    /// would go out once more after the next start.
     async fn record_outcome(
         &self,
         number: u16,
-        submissions: u32,
+        doubtful: bool,
         next: Option<u16>,
         outcome: Result<u8, SubmitError>,
     ) -> Result<(), Stop> {
         let id = self.job.id;
         match outcome {
             Ok(reference) => {
-                self.store.part_sent(id, number, reference, next).await?;
+                let recorded = self.insist(|| self.store.part_sent(id, number, reference, next)).await;
+                if matches!(recorded, Err(StoreError::PartLeft { .. })) {
+                    // A report has settled the next part meanwhile: this one's reference counts all the same.
+                    self.insist(|| self.store.part_sent(id, number, reference, None)).await?;
+                }
+                recorded?;
                 debug!(message_id = %id, modem = %self.slot.id, segment = number, reference, "segment sent");
                 Ok(())
             }
             Err(SubmitError::Transient { cause }) => {
                 let retry_at = self.store.now().after(retry_delay(self.job.failures));
                 info!(message_id = %id, modem = %self.slot.id, %cause, "not sent, will be tried again");
-                self.store.part_refused(id, number, &cause, Some(retry_at)).await?;
+                self.insist(|| self.store.part_refused(id, number, &cause, Some(retry_at))).await?;
                 Err(Stop::Recorded)
             }
             Err(SubmitError::Permanent { cause }) => {
                 info!(message_id = %id, modem = %self.slot.id, %cause, "message failed");
-                self.store.part_refused(id, number, &cause, None).await?;
+                self.insist(|| self.store.part_refused(id, number, &cause, None)).await?;
                 Err(Stop::Recorded)
             }
             Err(SubmitError::OutcomeUnknown { cause }) => {
-                let again = self.job.policy == ResendPolicy::Alarm && submissions < MOST_SUBMISSIONS;
+                // Only what may have left counts: a submission that was refused for certain costs nobody a duplicate.
+                let again = self.job.policy == ResendPolicy::Alarm && !doubtful;
                 let resolve_at = again.then(|| self.store.now().after(UNKNOWN_GRACE));
                 warn!(message_id = %id, modem = %self.slot.id, %cause, "it is unknown whether the message left");
-                self.store.part_unknown(id, number, &cause, resolve_at).await?;
+                self.insist(|| self.store.part_unknown(id, number, &cause, resolve_at)).await?;
                 Err(Stop::Recorded)
             }
         }
@@ -175,8 +184,28 @@ impl Transmission {
 
     async fn fail(&self, cause: &(dyn std::error::Error + Sync)) -> Result<(), Stop> {
         info!(message_id = %self.job.id, %cause, "message failed");
-        self.store.ended(self.job.id, OutgoingState::Failed, &cause.to_string()).await?;
+        let cause = cause.to_string();
+        self.insist(|| self.store.ended(self.job.id, OutgoingState::Failed, &cause)).await?;
         Err(Stop::Recorded)
+    }
+
+    /// Repeats what the store could not do until it can, knows that it never will, or is closed.
+    async fn insist<F>(&self, mut operation: impl FnMut() -> F) -> Result<(), StoreError>
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        let mut told = false;
+        loop {
+            match operation().await {
+                Err(error @ (StoreError::Busy | StoreError::Full { .. } | StoreError::Sqlite(_))) => {
+                    if !std::mem::replace(&mut told, true) {
+                        warn!(message_id = %self.job.id, %error, "cannot record what became of a message, trying on");
+                    }
+                    sleep(RECORD_PAUSE).await;
+                }
+                result => return result,
+            }
+        }
     }
 }
 

@@ -204,6 +204,28 @@ impl Store {
     pub async fn outbox_abandoned(&self) -> Result<(), StoreError> {
         self.write(outbox::recover).await
     }
+    /// Whoever worked on this message is gone: as after a restart, for it alone.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub async fn abandoned(&self, id: MessageId) -> Result<(), StoreError> {
+        self.write(move |work| outbox::abandoned(work, id)).await
+    }
+    /// As [`deferred`](Self::deferred), for many in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub async fn set_aside(&self, ids: Vec<MessageId>, cause: &str, retry_at: RunTime) -> Result<(), StoreError> {
+        let cause = cause.to_owned();
+        self.write(move |work| outbox::set_aside(work, &ids, &cause, retry_at)).await
+    }
+    /// What was set aside falls due now.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub async fn taken_up(&self, ids: Vec<MessageId>) -> Result<(), StoreError> {
+        self.write(move |work| outbox::taken_up(work, &ids)).await
+    }
     /// When the next message falls due, if any waits.
     pub async fn outbox_next_due(&self) -> Result<Option<RunTime>, StoreError> {
         self.write(|work| outbox::next_due(work)).await

@@ -21,8 +21,6 @@ use crate::model::{MessageId, Msisdn, OutgoingMessage, OutgoingState, ResendPoli
 
 /// How long a report may still settle a part whose outcome a crash left open, before it is submitted again.
 const CRASH_RESOLVE: Duration = Duration::from_secs(60);
-/// Submissions of one part at most under [`ResendPolicy::Alarm`].
-const MOST_SUBMISSIONS: u32 = 2;
 
 pub(super) fn enqueue(work: &mut Work<'_>, message: &NewOutgoing) -> Result<(), StoreError> {
     let limit = work.options.queue_limit;
@@ -188,11 +186,7 @@ pub(super) fn part_refused(
                 .execute([message.sequence])?;
             requeue(work, &message, cause, at)
         }
-        None => {
-            // If an earlier submission may have left, "failed" would claim too much.
-            let state = if is_doubtful(work, &message, part)? { OutgoingState::Unknown } else { OutgoingState::Failed };
-            end(work, &message, state, cause)
-        }
+        None => end(work, &message, OutgoingState::Failed, cause),
     }
 }
 
@@ -212,6 +206,34 @@ pub(super) fn deferred(work: &mut Work<'_>, id: MessageId, cause: &str, retry_at
     requeue(work, &message, cause, retry_at)
 }
 
+/// As [`deferred`], for many at once. One that is not there any more is nobody's concern.
+pub(super) fn set_aside(
+    work: &mut Work<'_>,
+    ids: &[MessageId],
+    cause: &str,
+    retry_at: RunTime,
+) -> Result<(), StoreError> {
+    for id in ids {
+        match deferred(work, *id, cause, retry_at) {
+            Ok(()) | Err(StoreError::NoSuchMessage(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What was set aside falls due now.
+pub(super) fn taken_up(work: &mut Work<'_>, ids: &[MessageId]) -> Result<(), StoreError> {
+    let mut update = work
+        .connection
+        .prepare_cached("UPDATE outbox SET next_run = ?2 WHERE id = ?1 AND next_run > ?2 AND next_run < ?3")?;
+    for id in ids {
+        update.execute(params![id.to_string(), work.now.0, IN_HAND])?;
+    }
+    work.effects.outbox = true;
+    Ok(())
+}
+
 pub(super) fn ended(work: &mut Work<'_>, id: MessageId, state: OutgoingState, cause: &str) -> Result<(), StoreError> {
     let message = Message::find(work.connection, id)?;
     end(work, &message, state, cause)
@@ -226,25 +248,34 @@ pub(super) fn recover(work: &mut Work<'_>) -> Result<(), StoreError> {
         .query_map([IN_HAND], |row| message_id(row, "id"))?
         .collect::<Result<_, _>>()?;
     for id in halfway {
-        let message = Message::find(work.connection, id)?;
-        let open: Vec<(u16, u32)> = work
-            .connection
-            .prepare_cached(
-                "SELECT number, submissions FROM outbox_segment WHERE message = ?1 AND state = 'sending' ORDER BY number",
-            )?
-            .query_map([message.sequence], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?;
-        for (number, submissions) in &open {
-            let again = message.policy == ResendPolicy::Alarm && *submissions < MOST_SUBMISSIONS;
-            let resolve_at = again.then(|| work.now.after(CRASH_RESOLVE));
-            lose_sight(work, &message, *number, "the gateway stopped while the message was being sent", resolve_at)?;
-        }
-        if open.is_empty() {
-            requeue(work, &message, "", work.now)?;
-        }
+        abandoned(work, id)?;
     }
+    // What never failed waits for a SIM or for its turn, and the dispatcher that would have called it up is gone.
+    work.connection.execute(
+        "UPDATE outbox SET next_run = ?1 WHERE state = 'queued' AND failures = 0 AND next_run > ?1",
+        [work.now.0],
+    )?;
     work.effects.outbox = true;
     Ok(())
+}
+
+/// As [`recover`], for one message. A part that was refused for certain may have used up any number of submissions; only
+/// one that may have left counts against the second.
+pub(super) fn abandoned(work: &mut Work<'_>, id: MessageId) -> Result<(), StoreError> {
+    let message = Message::find(work.connection, id)?;
+    let open: Vec<(u16, bool)> = work
+        .connection
+        .prepare_cached(
+            "SELECT number, doubtful FROM outbox_segment WHERE message = ?1 AND state = 'sending' ORDER BY number",
+        )?
+        .query_map([message.sequence], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (number, doubtful) in &open {
+        let again = message.policy == ResendPolicy::Alarm && !doubtful;
+        let resolve_at = again.then(|| work.now.after(CRASH_RESOLVE));
+        lose_sight(work, &message, *number, "the gateway stopped while the message was being sent", resolve_at)?;
+    }
+    if open.is_empty() { requeue(work, &message, "", work.now) } else { Ok(()) }
 }
 
 /// Draws the message's state from its parts, after one of them changed.
@@ -398,12 +429,15 @@ impl Tally {
 fn job(connection: &Connection, row: &Row<'_>, now: RunTime) -> Result<OutboxJob, StoreError> {
     let sequence: i64 = row.get("sequence")?;
     let parts: Vec<OutboxPart> = connection
-        .prepare_cached("SELECT number, state, submissions FROM outbox_segment WHERE message = ?1 ORDER BY number")?
+        .prepare_cached(
+            "SELECT number, state, submissions, doubtful FROM outbox_segment WHERE message = ?1 ORDER BY number",
+        )?
         .query_map([sequence], |part| {
             Ok(OutboxPart {
                 number: part.get("number")?,
                 state: part_state(part, "state")?,
                 submissions: part.get("submissions")?,
+                doubtful: part.get("doubtful")?,
             })
         })?
         .collect::<Result<_, _>>()?;
@@ -421,6 +455,7 @@ fn job(connection: &Connection, row: &Row<'_>, now: RunTime) -> Result<OutboxJob
         policy: policy(row, "policy")?,
         state: outgoing_state(row, "state")?,
         lifetime_over: expires <= now,
+        expires,
         failures: row.get("failures")?,
         pinned: if begun { optional_slot(row, "slot")? } else { None },
         reference: row.get("reference")?,
@@ -511,6 +546,8 @@ fn end(work: &mut Work<'_>, message: &Message, state: OutgoingState, cause: &str
     if Tally::of(work.connection, message.sequence)?.all_left() {
         return settle(work, message.sequence);
     }
+    // If an earlier submission may have left, "failed" or "expired" would claim too much.
+    let state = if is_doubtful(work, message)? { OutgoingState::Unknown } else { state };
     work.connection
         .prepare_cached(
             "UPDATE outbox SET state = ?2, cause = ?3, next_run = NULL, done_at = ?4, done_run = ?5 WHERE sequence = ?1",
@@ -521,11 +558,15 @@ fn end(work: &mut Work<'_>, message: &Message, state: OutgoingState, cause: &str
     Ok(())
 }
 
-fn is_doubtful(work: &Work<'_>, message: &Message, part: u16) -> Result<bool, StoreError> {
+/// Whether a part that is still open was handed over once without an answer.
+fn is_doubtful(work: &Work<'_>, message: &Message) -> Result<bool, StoreError> {
     Ok(work
         .connection
-        .prepare_cached("SELECT 1 FROM outbox_segment WHERE message = ?1 AND number = ?2 AND doubtful = 1")?
-        .exists(params![message.sequence, part])?)
+        .prepare_cached(
+            "SELECT 1 FROM outbox_segment
+             WHERE message = ?1 AND doubtful = 1 AND state IN ('pending', 'sending', 'unknown')",
+        )?
+        .exists([message.sequence])?)
 }
 
 /// Counts the message as sent, the first time all its parts have left.

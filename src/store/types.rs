@@ -257,6 +257,8 @@ pub struct OutboxJob {
     pub state: OutgoingState,
     /// Its lifetime is over.
     pub lifetime_over: bool,
+    /// When its lifetime is over.
+    pub expires: RunTime,
     /// Failed tries so far, for the back-off.
     pub failures: u32,
     /// The parts, once routed; empty before.
@@ -282,6 +284,8 @@ pub struct OutboxPart {
     pub state: PartState,
     /// Submissions started.
     pub submissions: u32,
+    /// An earlier submission may have left.
+    pub doubtful: bool,
 }
 
 /// States of a part.

@@ -11,7 +11,16 @@ fn every_command_has_help() {
     let commands = ran.out.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let names: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
     for command in [
-        "run", "emulate", "check-config", "token", "cert", "decode", "send-sms", "send-ussd", "stats", "shell",
+        "run",
+        "emulate",
+        "check-config",
+        "token",
+        "cert",
+        "decode",
+        "send-sms",
+        "send-ussd",
+        "stats",
+        "shell",
         "completions",
     ] {
         assert!(names.contains(&command), "{command} is not in {names:?}");

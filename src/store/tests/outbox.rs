@@ -209,3 +209,57 @@ async fn a_pin_is_tried_once_until_accepted() {
     bench.store.pin_accepted("8949", pin).await.unwrap();
     assert!(bench.store.pin_may_try("8949", pin).await.unwrap());
 }
+
+#[tokio::test]
+async fn a_refused_submission_does_not_use_up_the_second_chance() {
+    let bench = Bench::new();
+    let id = bench.send(TO, ResendPolicy::Alarm).await;
+    bench.due().await;
+    bench.store.routed(id, route(1)).await.unwrap();
+    bench.store.part_begins(id, 0).await.unwrap();
+    bench.store.part_refused(id, 0, "congestion", Some(bench.store.now())).await.unwrap();
+    bench.due().await;
+    bench.store.part_begins(id, 0).await.unwrap();
+    let bench = bench.reopen();
+    bench.clock.pass(HOUR);
+    let job = bench.due().await.remove(0);
+    assert_eq!((job.parts[0].state, job.parts[0].doubtful), (PartState::Unknown, true), "sent once more");
+    bench.store.part_begins(id, 0).await.unwrap();
+    let bench = bench.reopen();
+    bench.clock.pass(HOUR);
+    assert!(bench.due().await.is_empty(), "two that may have left are enough");
+    assert_eq!(bench.state(id).await, OutgoingState::Unknown);
+}
+
+#[tokio::test]
+async fn a_message_that_may_have_left_does_not_end_as_expired() {
+    let bench = Bench::new();
+    let id = bench.send(TO, ResendPolicy::Alarm).await;
+    bench.due().await;
+    bench.store.routed(id, route(1)).await.unwrap();
+    bench.store.part_begins(id, 0).await.unwrap();
+    bench.store.part_unknown(id, 0, "silence", Some(bench.store.now())).await.unwrap();
+    bench.due().await;
+    bench.store.part_begins(id, 0).await.unwrap();
+    bench.store.part_refused(id, 0, "congestion", Some(bench.store.now())).await.unwrap();
+    bench.store.ended(id, OutgoingState::Expired, "message lifetime is over").await.unwrap();
+    assert_eq!(bench.state(id).await, OutgoingState::Unknown);
+}
+
+#[tokio::test]
+async fn one_abandoned_message_is_recovered_alone() {
+    let bench = Bench::new();
+    let id = bench.send(TO, ResendPolicy::Alarm).await;
+    let other = bench.send(TO, ResendPolicy::Alarm).await;
+    assert_eq!(bench.due().await.len(), 2);
+    bench.store.routed(id, route(1)).await.unwrap();
+    bench.store.part_begins(id, 0).await.unwrap();
+    bench.store.abandoned(id).await.unwrap();
+    assert_eq!(bench.state(id).await, OutgoingState::Unknown);
+    bench.clock.pass(HOUR);
+    assert_eq!(bench.due().await.iter().map(|job| job.id).collect::<Vec<_>>(), [id], "the other is still held");
+    bench.store.set_aside(vec![id, other], "no SIM", bench.store.now().after(HOUR)).await.unwrap();
+    assert!(bench.due().await.is_empty());
+    bench.store.taken_up(vec![id, other]).await.unwrap();
+    assert_eq!(bench.due().await.iter().map(|job| job.id).collect::<Vec<_>>(), [id, other]);
+}

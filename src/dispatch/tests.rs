@@ -1,0 +1,277 @@
+//! The dispatcher over a real store, with modems that answer what the test says.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU32, Ordering},
+};
+
+use jiff::Timestamp;
+use tempfile::TempDir;
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+use super::*;
+use crate::{
+    config::SimEncoding,
+    model::{Health, ModemSnapshot, Prefix, ResendPolicy},
+    modem::{Request, SubmitError},
+    pool::SlotHandle,
+    router::LeastCost,
+    store::{ClockSource, NewOutgoing, Options},
+};
+
+const SOON: Duration = Duration::from_secs(3);
+const LIFETIME: Duration = Duration::from_secs(10 * 24 * 3600);
+
+#[derive(Debug, Default)]
+struct HandClock(Mutex<Duration>);
+
+impl ClockSource for HandClock {
+    fn boot_id(&self) -> String {
+        "boot".to_owned()
+    }
+
+    fn boottime(&self) -> Duration {
+        *self.0.lock().unwrap()
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+}
+
+type Answer = Result<u8, SubmitError>;
+
+/// A dispatcher at work, its store and its modems.
+struct Bench {
+    folder: TempDir,
+    clock: Arc<HandClock>,
+    store: Store,
+    modems: BTreeMap<SlotId, watch::Sender<ModemSnapshot>>,
+    submitted: mpsc::UnboundedReceiver<(SlotId, String)>,
+    cancel: CancellationToken,
+    sent: u32,
+}
+
+impl Bench {
+    /// `answers` is asked with the number of the submission, from 1.
+    fn new(names: &[(&str, &str)], answers: impl Fn(u32) -> Answer + Send + Sync + 'static) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(HandClock::default());
+        let options = Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 10_000 };
+        let store = Store::open_with_clock(&folder.path().join("smsgate.db"), options, clock.clone()).unwrap();
+        let (seen, submitted) = mpsc::unbounded_channel();
+        let (answers, count) = (Arc::new(answers), Arc::new(AtomicU32::new(0)));
+        let mut modems = BTreeMap::new();
+        let mut handles = BTreeMap::new();
+        let mut slots = Vec::new();
+        for (name, prefix) in names {
+            let slot = slot(name, prefix);
+            let (sender, snapshot) = watch::channel(ModemSnapshot::absent(slot.id.clone(), true, ""));
+            let (requests, mut mailbox) = mpsc::channel(4);
+            let (id, seen, answers, count) = (slot.id.clone(), seen.clone(), answers.clone(), count.clone());
+            tokio::spawn(async move {
+                while let Some(request) = mailbox.recv().await {
+                    if let Request::Submit { hex, reply, .. } = request {
+                        let _ = seen.send((id.clone(), hex));
+                        let _ = reply.send(answers(count.fetch_add(1, Ordering::Relaxed) + 1));
+                    }
+                }
+            });
+            modems.insert(slot.id.clone(), sender);
+            handles.insert(slot.id.clone(), SlotHandle { snapshot, requests });
+            slots.push(slot);
+        }
+        let cancel = CancellationToken::new();
+        let dispatch = Dispatch::new(store.clone(), Pool::new(handles), Arc::new(slots), Box::new(LeastCost));
+        tokio::spawn(dispatch.run(cancel.clone()));
+        Self { folder, clock, store, modems, submitted, cancel, sent: 0 }
+    }
+
+    fn set_ready(&self, name: &str, ready: bool) {
+        self.modems[&SlotId::new(name)].send_modify(|seen| {
+            seen.ready = ready;
+            seen.health = Health::ok();
+        });
+    }
+
+    async fn send(&mut self, recipient: &str, text: &str, policy: ResendPolicy) -> MessageId {
+        self.sent += 1;
+        let id = MessageId::parse(&format!("01890a5d-ac96-7000-8000-{:012}", self.sent)).unwrap();
+        let message = NewOutgoing {
+            id,
+            sender: None,
+            recipient: recipient.to_owned(),
+            text: text.to_owned(),
+            flash: false,
+            policy,
+            queued_at: Timestamp::UNIX_EPOCH,
+            lifetime: LIFETIME,
+        };
+        self.store.enqueue(message).await.unwrap();
+        id
+    }
+
+    async fn submission(&mut self) -> String {
+        timeout(SOON, self.submitted.recv()).await.expect("a submission in time").unwrap().0.to_string()
+    }
+
+    async fn reaches(&self, id: MessageId, state: OutgoingState) {
+        let wanted = async {
+            loop {
+                let now = self.store.outgoing(id).await.unwrap().unwrap().state;
+                if now == state {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let outcome = timeout(Duration::from_secs(20), wanted).await;
+        assert!(outcome.is_ok(), "{state:?}, is {:?}", self.store.outgoing(id).await);
+    }
+
+    /// Time passes, and the dispatcher notices.
+    async fn pass(&self, time: Duration) {
+        *self.clock.0.lock().unwrap() += time;
+        self.store.outbox_wakeup().notify_one();
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+fn block(path: &std::path::Path) -> rusqlite::Connection {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.busy_timeout(Duration::from_secs(10)).unwrap();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    connection
+}
+
+fn slot(name: &str, prefix: &str) -> Slot {
+    Slot {
+        id: SlotId::new(name),
+        enabled: true,
+        port: "/dev/null".into(),
+        baud: 115_200,
+        pin: None,
+        wait_for_start: Duration::from_secs(60),
+        wait_for_delivery: false,
+        phone_number: None,
+        provider: String::new(),
+        ussd_account_balance: None,
+        ussd_account_balance_regexp: regex::Regex::new("x").unwrap(),
+        currency: "EUR".into(),
+        account_balance_warning_micros: 0,
+        account_balance_critical_micros: 0,
+        prefixes: vec![Prefix::parse(prefix).unwrap()],
+        costs_per_sms_micros: 90_000,
+        health_check_interval: Duration::from_secs(600),
+        imei: None,
+        encoding: SimEncoding::Gsm,
+        email_address: None,
+    }
+}
+
+fn unknown() -> Answer {
+    Err(SubmitError::OutcomeUnknown { cause: "silence".to_owned() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_messages_go_out_when_a_modem_becomes_ready_and_cost_no_writes_before() {
+    let mut bench = Bench::new(&[("00", "+49")], |_| Ok(1));
+    let mut ids = Vec::new();
+    for number in 0..20 {
+        ids.push(bench.send(&format!("+4917612345{number:02}"), "hello", ResendPolicy::Alarm).await);
+    }
+    let accepted = bench.store.transactions();
+    for _ in 0..20 {
+        bench.pass(Duration::from_secs(11)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(bench.store.transactions(), accepted, "nothing is written while nothing can be sent");
+    bench.set_ready("00", true);
+    for id in ids {
+        bench.submission().await;
+        bench.reaches(id, OutgoingState::Sent).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_no_modem_took_expires() {
+    let mut bench = Bench::new(&[("00", "+49")], |_| Ok(1));
+    let id = bench.send("+491761234567", "hello", ResendPolicy::Alarm).await;
+    let dead = bench.send("+1", "hello", ResendPolicy::Alarm).await;
+    bench.reaches(dead, OutgoingState::Failed).await;
+    bench.pass(LIFETIME).await;
+    bench.reaches(id, OutgoingState::Expired).await;
+    bench.set_ready("00", true);
+    let next = bench.send("+491761234568", "hello", ResendPolicy::Alarm).await;
+    bench.reaches(next, OutgoingState::Sent).await;
+    bench.submission().await;
+    assert!(bench.submitted.try_recv().is_err(), "the expired one stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_queue_of_one_sim_does_not_keep_out_another() {
+    let mut bench = Bench::new(&[("00", "+49"), ("01", "+43")], |_| Ok(1));
+    bench.set_ready("01", true);
+    for number in 0..2100 {
+        bench.send(&format!("+4917612{number:05}"), "hello", ResendPolicy::Alarm).await;
+    }
+    let other = bench.send("+431761234567", "hello", ResendPolicy::Alarm).await;
+    bench.reaches(other, OutgoingState::Sent).await;
+    assert_eq!(bench.submission().await, "01");
+    bench.set_ready("00", true);
+    for _ in 0..2100 {
+        assert_eq!(bench.submission().await, "00");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_the_store_cannot_take_is_recorded_later_and_nothing_goes_twice() {
+    let blocked: Arc<Mutex<Option<rusqlite::Connection>>> = Arc::default();
+    let path: Arc<Mutex<Option<std::path::PathBuf>>> = Arc::default();
+    let (holder, place) = (blocked.clone(), path.clone());
+    let mut bench = Bench::new(&[("00", "+49")], move |_| {
+        *holder.lock().unwrap() = Some(block(place.lock().unwrap().as_ref().unwrap()));
+        Ok(7)
+    });
+    *path.lock().unwrap() = Some(bench.folder.path().join("smsgate.db"));
+    bench.set_ready("00", true);
+    let id = bench.send("+491761234567", "hello", ResendPolicy::Alarm).await;
+    bench.submission().await;
+    // The writer gives up at least once before the store works again.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(bench.store.outgoing(id).await.unwrap().unwrap().state, OutgoingState::Sending);
+    drop(blocked.lock().unwrap().take());
+    bench.reaches(id, OutgoingState::Sent).await;
+    bench.pass(Duration::from_secs(120)).await;
+    assert_eq!(bench.store.outgoing(id).await.unwrap().unwrap().tries, 1);
+    assert!(bench.submitted.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_twice_ends_it_and_a_refusal_before_does_not_count() {
+    let mut bench = Bench::new(&[("00", "+49")], |count| match count {
+        1 => Err(SubmitError::Transient { cause: "congestion".to_owned() }),
+        2 => unknown(),
+        3 => Err(SubmitError::Transient { cause: "congestion".to_owned() }),
+        _ => unknown(),
+    });
+    bench.set_ready("00", true);
+    let id = bench.send("+491761234567", "hello", ResendPolicy::Alarm).await;
+    while bench.store.outgoing(id).await.unwrap().unwrap().tries < 4 {
+        bench.pass(Duration::from_secs(61)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    bench.reaches(id, OutgoingState::Unknown).await;
+    bench.pass(Duration::from_secs(4000)).await;
+    let other = bench.send("+491761234568", "hello", ResendPolicy::Alarm).await;
+    bench.reaches(other, OutgoingState::Unknown).await;
+    assert_eq!(bench.store.outgoing(id).await.unwrap().unwrap().tries, 4, "two that may have left are enough");
+}
