@@ -102,6 +102,17 @@ async fn a_lost_acknowledgement_repeats_the_mail_under_the_same_id() {
 }
 
 #[tokio::test]
+async fn a_spool_that_cannot_be_written_repeats_no_mail() {
+    let server = Server::start(MailSecurity::Tls, true);
+    let client = Client::start(settings(&server));
+    client.spool.fail_writes(5);
+    client.spool.add(message(1, "00"));
+    client.spool.add(message(2, "00"));
+    client.until_sent(2).await;
+    assert_eq!(server.mails().len(), 2);
+}
+
+#[tokio::test]
 async fn a_recipient_refused_for_good_costs_only_its_own_mail() {
     for fault in ["RCPT reply 550 no such user for=one@example.org", "DOT reply 552 mailbox full for=one@example.org"] {
         let server = Server::start(MailSecurity::Tls, true);

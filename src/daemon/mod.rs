@@ -13,7 +13,10 @@ use std::{
 };
 
 use jiff::{Timestamp, tz::TimeZone};
-use tokio::sync::{Mutex, watch};
+use tokio::{
+    sync::{Mutex, watch},
+    time::{Duration, sleep, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -38,6 +41,10 @@ use supervise::supervise;
 const DATABASE: &str = "smsgate.db";
 /// The state folder where nothing else says so.
 const STATE_FOLDER: &str = "/var/lib/smsgate";
+/// How long everything together may take to end.
+const STOP_GRACE: Duration = Duration::from_millis(4500);
+/// How soon the outbox is asked for again when the store fails at the start.
+const TAKE_OVER_PAUSE: Duration = Duration::from_secs(1);
 /// Virtual modems behave the same at each start.
 const VIRTUAL_SEED: u64 = 1;
 
@@ -132,7 +139,8 @@ impl Daemon {
         let address = bound.local_addr();
         tasks.spawn(bound.run(intake.clone()));
         start_dispatch(&slots, &store, &pool, &tasks, &intake);
-        tasks.spawn(housekeeping::run(store.clone(), work.clone()));
+        let (kept, keeping) = (store.clone(), work.clone());
+        supervise(&tasks, &work, "housekeeping".to_owned(), move || housekeeping::run(kept.clone(), keeping.clone()));
         info!(%address, slots = slots.len(), "smsgate is up");
         Ok(Self { address, pool, store, certificate, mail_health, intake, work, tasks })
     }
@@ -178,7 +186,11 @@ impl Daemon {
         self.intake.cancel();
         self.work.cancel();
         self.tasks.close();
-        self.tasks.wait().await;
+        // A modem that has fallen silent over a submission would hold us up for minutes. What is cut off here is on disk
+        // as an intent whose outcome is open.
+        if timeout(STOP_GRACE, self.tasks.wait()).await.is_err() {
+            warn!(tasks = self.tasks.len(), "not everything ended in time");
+        }
         self.store.close().await;
         info!("stopped");
     }
@@ -289,13 +301,33 @@ fn start_mail(
         host: host_name(),
         zone: TimeZone::system(),
     };
-    let (sender, settings) = watch::channel(Arc::new(settings));
-    let (mailer, health) = Mailer::new(store.clone(), settings, Pace::default(), cancel.clone());
-    tasks.spawn(async move {
-        mailer.run().await;
-        drop(sender);
+    let changed = watch::Sender::new(Arc::new(settings));
+    let (published, health) = watch::channel(Health::ok());
+    let (store, running) = (store.clone(), cancel.clone());
+    supervise(tasks, cancel, "mail".to_owned(), move || {
+        // A mailer whose settings can change no more would not notice new mail at once: the sender lives in here.
+        let settings = changed.subscribe();
+        let (mailer, seen) = Mailer::new(store.clone(), settings, Pace::default(), running.clone());
+        let published = published.clone();
+        async move {
+            tokio::select! {
+                () = mailer.run() => {}
+                () = pass_on(seen, published) => {}
+            }
+        }
     });
     Some(health)
+}
+
+/// Repeats what one mailer says of its health to those who have been listening since before it was started.
+async fn pass_on(mut seen: watch::Receiver<Health>, published: watch::Sender<Health>) {
+    loop {
+        published.send_replace(seen.borrow_and_update().clone());
+        if seen.changed().await.is_err() {
+            // The mailer is about to end, and with it this.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 fn start_dispatch(slots: &Arc<Vec<Slot>>, store: &Store, pool: &Pool, tasks: &TaskTracker, cancel: &CancellationToken) {
@@ -306,8 +338,12 @@ fn start_dispatch(slots: &Arc<Vec<Slot>>, store: &Store, pool: &Pool, tasks: &Ta
         let (store, running) = (store.clone(), running.clone());
         async move {
             // What a predecessor had claimed when it fell is nobody's now.
-            if let Err(error) = store.outbox_abandoned().await {
+            while let Err(error) = store.outbox_abandoned().await {
                 warn!(%error, "cannot take over the outbox");
+                tokio::select! {
+                    () = running.cancelled() => return,
+                    () = sleep(TAKE_OVER_PAUSE) => {}
+                }
             }
             dispatch.run(running).await;
         }

@@ -14,9 +14,8 @@ use tokio::{
 
 use super::*;
 use crate::{
-    config::SimEncoding,
-    model::{Health, ModemSnapshot, Prefix, ResendPolicy},
-    modem::{Request, SubmitError},
+    model::{Health, ModemSnapshot, ResendPolicy},
+    modem::{Request, SubmitError, sample::slot},
     pool::SlotHandle,
     router::LeastCost,
     store::{ClockSource, NewOutgoing, Options},
@@ -50,7 +49,7 @@ struct Bench {
     clock: Arc<HandClock>,
     store: Store,
     modems: BTreeMap<SlotId, watch::Sender<ModemSnapshot>>,
-    submitted: mpsc::UnboundedReceiver<(SlotId, String)>,
+    submitted: mpsc::Receiver<(SlotId, String)>,
     cancel: CancellationToken,
     sent: u32,
 }
@@ -62,7 +61,7 @@ impl Bench {
         let clock = Arc::new(HandClock::default());
         let options = Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 10_000 };
         let store = Store::open_with_clock(&folder.path().join("smsgate.db"), options, clock.clone()).unwrap();
-        let (seen, submitted) = mpsc::unbounded_channel();
+        let (seen, submitted) = mpsc::channel(4096);
         let (answers, count) = (Arc::new(answers), Arc::new(AtomicU32::new(0)));
         let mut modems = BTreeMap::new();
         let mut handles = BTreeMap::new();
@@ -75,7 +74,7 @@ impl Bench {
             tokio::spawn(async move {
                 while let Some(request) = mailbox.recv().await {
                     if let Request::Submit { hex, reply, .. } = request {
-                        let _ = seen.send((id.clone(), hex));
+                        let _ = seen.send((id.clone(), hex)).await;
                         let _ = reply.send(answers(count.fetch_add(1, Ordering::Relaxed) + 1));
                     }
                 }
@@ -150,31 +149,6 @@ fn block(path: &std::path::Path) -> rusqlite::Connection {
     connection.busy_timeout(Duration::from_secs(10)).unwrap();
     connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     connection
-}
-
-fn slot(name: &str, prefix: &str) -> Slot {
-    Slot {
-        id: SlotId::new(name),
-        enabled: true,
-        port: "/dev/null".into(),
-        baud: 115_200,
-        pin: None,
-        wait_for_start: Duration::from_secs(60),
-        wait_for_delivery: false,
-        phone_number: None,
-        provider: String::new(),
-        ussd_account_balance: None,
-        ussd_account_balance_regexp: regex::Regex::new("x").unwrap(),
-        currency: "EUR".into(),
-        account_balance_warning_micros: 0,
-        account_balance_critical_micros: 0,
-        prefixes: vec![Prefix::parse(prefix).unwrap()],
-        costs_per_sms_micros: 90_000,
-        health_check_interval: Duration::from_secs(600),
-        imei: None,
-        encoding: SimEncoding::Gsm,
-        email_address: None,
-    }
 }
 
 fn unknown() -> Answer {

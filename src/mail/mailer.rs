@@ -141,6 +141,8 @@ pub struct Mailer<S> {
     stop: CancellationToken,
     health: watch::Sender<Health>,
     session: Option<Session>,
+    /// Taken by the server, which the spool could not note yet.
+    taken: Vec<MessageId>,
     /// Failures of the server as a whole, in a row.
     failures: u32,
     /// Nothing is tried before.
@@ -171,6 +173,7 @@ impl<S: Spool> Mailer<S> {
             stop,
             health,
             session: None,
+            taken: Vec::new(),
             failures: 0,
             blocked_until: RunTime::default(),
             trouble: None,
@@ -223,6 +226,11 @@ impl<S: Spool> Mailer<S> {
         let now = self.spool.now();
         if now < self.blocked_until {
             return Ok(Some(self.blocked_until.since(now).min(LONGEST_SLEEP)));
+        }
+        // While the spool can be read but not written, every round would send the same mail again.
+        while let Some(id) = self.taken.last().copied() {
+            self.note_taken(id).await?;
+            self.taken.pop();
         }
         let jobs = self.spool.due(self.pace.batch).await?;
         if jobs.is_empty() {
@@ -301,8 +309,10 @@ impl<S: Spool> Mailer<S> {
                 self.session = Some(session);
                 self.failures = 0;
                 self.trouble = None;
-                self.spool.sent(message.id).await?;
                 tracing::info!(id = %message.id, modem = %message.slot, "mail sent");
+                self.taken.push(message.id);
+                self.note_taken(message.id).await?;
+                self.taken.pop();
                 Ok(true)
             }
             Err(Refusal::Permanent(error)) => {
@@ -325,6 +335,13 @@ impl<S: Spool> Mailer<S> {
                 self.back_off(settings, &error);
                 Ok(false)
             }
+        }
+    }
+
+    async fn note_taken(&self, id: MessageId) -> Result<(), StoreError> {
+        match self.spool.sent(id).await {
+            Err(StoreError::NoSuchMessage(_)) => Ok(()),
+            result => result,
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! The order protects the SIM: its state is asked before anything that needs it, its serial number is read before a PIN
 //! is tried (attempts are recorded by it), and a PIN is tried once, never with fewer than two tries left (D23). Nothing
-//! here is written to the modem's flash and no message is deleted. Reading what the memories hold is the actor's.
+//! here is written to the modem's flash and no message is deleted. Reading what the memories hold is the actor's, and so
+//! is waiting for a network: what the SIM holds can be read without one.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -26,7 +27,7 @@ pub struct Settings {
     pub pin: Option<SimPin>,
     /// Character set for USSD.
     pub charset: Charset,
-    /// How long the modem, the SIM and the network may take altogether.
+    /// How long the modem and the SIM may take altogether.
     pub wait_for_start: Duration,
 }
 
@@ -109,9 +110,6 @@ pub enum BringupError {
     /// The port was closed.
     #[error("the port was closed")]
     Closed,
-    /// No network took the SIM in time.
-    #[error("failed to connect to network ({0:?})")]
-    NotRegistered(RegistrationState),
     /// PDU mode is a must.
     #[error("the modem refuses PDU mode: {0}")]
     NoPduMode(CommandError),
@@ -144,9 +142,7 @@ pub enum BringupError {
 impl Classified for BringupError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Closed | Self::NotRegistered(_) | Self::NoPduMode(_) | Self::Silent | Self::SimNotReady => {
-                ErrorClass::Transient
-            }
+            Self::Closed | Self::NoPduMode(_) | Self::Silent | Self::SimNotReady => ErrorClass::Transient,
             Self::PinMissing
             | Self::PinRejected(_)
             | Self::TooFewTries(_)
@@ -360,7 +356,7 @@ impl Bringup {
         }
         // Not every modem knows it; +CREG? has the word then.
         if stage == Stage::LteRegistration {
-            return self.unregistered(in_time);
+            return Ok(Next::Alternative);
         }
         if matches!(stage, Stage::Attention | Stage::Sim | Stage::SimAfterPin) {
             let late = if stage == Stage::Attention { BringupError::Silent } else { BringupError::SimNotReady };
@@ -436,12 +432,10 @@ impl Bringup {
             }
             Stage::LteRegistration => {
                 let before = self.found.registration;
-                if self.registered(response) {
-                    return Ok(Next::Go(Stage::Operator));
+                if !self.registered(response) {
+                    // "Denied" of one says more than "unknown" of the other.
+                    self.found.registration = before;
                 }
-                // "Denied" of one says more than "unknown" of the other.
-                self.found.registration = before;
-                return self.unregistered(in_time);
             }
             Stage::Operator => self.found.network = response.operator().unwrap_or_default(),
             Stage::Signal => self.found.signal = response.signal().map_or(99, |signal| signal.strength),
@@ -480,14 +474,6 @@ impl Bringup {
     fn registered(&mut self, response: &Response) -> bool {
         self.found.registration = response.registration().map_or(RegistrationState::Unknown, |answer| answer.state);
         self.found.registration.is_registered()
-    }
-
-    fn unregistered(&mut self, in_time: bool) -> Result<Next, BringupError> {
-        if !in_time {
-            return Err(BringupError::NotRegistered(self.found.registration));
-        }
-        self.enter(Stage::Registration);
-        Ok(Next::Again)
     }
 }
 

@@ -1,17 +1,18 @@
 //! The AT dialogue over a real stream: drives [`Channel`] with bytes and time.
 
-use std::{collections::VecDeque, io, time::Instant};
+use std::{collections::VecDeque, io};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{sleep_until, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 use tracing::{debug, trace};
 
 use super::port::Stream;
 use crate::at::{Busy, Channel, Command, CommandError, CommandId, Event, Response, Urc};
 
-/// Notices kept while nobody asks for them; older ones go, since what they announce is found by the next sweep.
+/// Notices kept while nobody asks for them. Older ones go, since what they announce is found by the next sweep; what was
+/// handed over goes last, since it lies nowhere else.
 const URC_BACKLOG: usize = 512;
 /// Octets read at a time.
 const READ_SIZE: usize = 2048;
@@ -54,7 +55,7 @@ impl Link {
     pub(super) async fn execute(&mut self, command: Command) -> Result<Response, LinkError> {
         let name = command.name().to_owned();
         let id = loop {
-            match self.channel.submit(Instant::now(), command.clone()) {
+            match self.channel.submit(now(), command.clone()) {
                 Ok(id) => break id,
                 Err(Busy::Resynchronising) => {
                     self.advance().await.map_err(before_payload)?;
@@ -128,11 +129,11 @@ impl Link {
         tokio::select! {
             read = self.stream.read(&mut buffer) => match read {
                 Ok(0) => return Err("the port was closed".to_owned()),
-                Ok(octets) => self.channel.handle_input(Instant::now(), buffer.get(..octets).unwrap_or_default()),
+                Ok(octets) => self.channel.handle_input(now(), buffer.get(..octets).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(format!("cannot read from the port: {error}")),
             },
-            () = timer => self.channel.handle_timeout(Instant::now()),
+            () = timer => self.channel.handle_timeout(now()),
         }
         Ok(())
     }
@@ -146,7 +147,9 @@ impl Link {
                 Event::Completed { .. } => {}
                 Event::Unsolicited(urc) => {
                     if self.urcs.len() == URC_BACKLOG {
-                        self.urcs.pop_front();
+                        let only_announces = |urc: &Urc| !matches!(urc, Urc::Cmt { .. } | Urc::Cds { .. });
+                        let oldest = self.urcs.iter().position(only_announces).unwrap_or(0);
+                        self.urcs.remove(oldest);
                     }
                     self.urcs.push_back(urc);
                 }
@@ -156,6 +159,11 @@ impl Link {
         }
         completed
     }
+}
+
+/// The runtime's clock, in the channel's terms.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
 }
 
 fn before_payload(cause: String) -> LinkError {

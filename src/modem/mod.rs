@@ -15,6 +15,8 @@ mod intake;
 mod link;
 pub mod port;
 mod request;
+#[cfg(test)]
+pub(crate) mod sample;
 mod session;
 mod starting;
 mod task;

@@ -1,11 +1,9 @@
 //! Drives bring-up over a link: time, the PIN record, and the check that it is the right modem.
 
-use std::time::Instant;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use super::{
@@ -35,7 +33,7 @@ pub(super) enum StartFault {
     /// This PIN was tried on this SIM before, and it is not on record that the SIM took it.
     #[error(
         "SIM: the configured PIN was tried before and not accepted; it is not tried again, so that the SIM does not lock. \
-         Correct `pin` in sim-cards.conf"
+         Correct `pin` in sim-cards.conf. If it is right, start once without `pin`, which clears the record, and put it back"
     )]
     PinSpent,
     /// The attempt could not be recorded, so it was not made.
@@ -66,7 +64,6 @@ impl StartFault {
             | Self::PinMalformed
             | Self::PinUnrecorded(_) => "Error: Incorrect SIM PIN.",
             Self::Bringup(BringupError::PukRequired) => "Error: SIM PUK required.",
-            Self::Bringup(BringupError::NotRegistered(_)) => "Error: Failed to connect to network.",
             Self::Bringup(
                 BringupError::Closed
                 | BringupError::NoPduMode(_)
@@ -95,7 +92,6 @@ pub(super) async fn bring_up(context: &Context, link: &mut Link) -> Result<Capab
     let mut machine = Bringup::new(Settings { pin, charset, wait_for_start: slot.wait_for_start });
     let opened = Instant::now();
     let mut last = None;
-    let mut attempt = None;
     loop {
         match machine.next(opened.elapsed(), last.as_ref()) {
             Step::Wait(pause) => {
@@ -109,19 +105,25 @@ pub(super) async fn bring_up(context: &Context, link: &mut Link) -> Result<Capab
             Step::PinAttempt { iccid, command } => {
                 let record = PinRecord::new(context, iccid);
                 record.claim().await?;
-                last = Some(exchange(link, command).await?);
-                attempt = Some(record);
-            }
-            Step::Done(found) => {
-                if let Some(record) = attempt {
+                let answer = exchange(link, command).await?;
+                // At once: a stop between here and the end of bring-up must not make a good PIN look like a bad one.
+                if answer.is_ok() {
                     record.accepted().await;
                 }
+                last = Some(answer);
+            }
+            Step::Done(found) => {
                 for note in &found.notes {
                     debug!(modem = %slot.id, command = %note.command, error = %note.error, "not supported");
                 }
                 return Ok(*found);
             }
-            Step::Fail(error) => return Err(error.into()),
+            Step::Fail(error) => {
+                if error == BringupError::PinMissing {
+                    PinRecord::new(context, machine.found().iccid.clone()).forget().await;
+                }
+                return Err(error.into());
+            }
         }
     }
 }
@@ -174,6 +176,13 @@ impl<'a> PinRecord<'a> {
     async fn accepted(&self) {
         if let Err(error) = self.context.store.pin_accepted(&self.sim, self.digest).await {
             warn!(modem = %self.context.slot.id, %error, "cannot record that the PIN was accepted");
+        }
+    }
+
+    /// The operator has taken the PIN out of the configuration: whatever stands there next is a new one.
+    async fn forget(&self) {
+        if let Err(error) = self.context.store.pin_forgotten(&self.sim).await {
+            warn!(modem = %self.context.slot.id, %error, "cannot clear the record of PIN attempts");
         }
     }
 }

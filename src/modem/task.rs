@@ -95,14 +95,26 @@ impl ModemTask {
 
     /// Lives until `cancel`. A disabled slot only turns requests away.
     pub async fn run(&mut self, cancel: CancellationToken) {
+        if self.context.snapshot.borrow().ready {
+            self.context.down("Try to initialize modem.", "Modem: its task failed and is started again");
+        }
+        self.live(&cancel).await;
+        // What was never taken up has certainly not left.
+        self.requests.close();
+        while let Some(request) = self.requests.recv().await {
+            turn_away(request);
+        }
+    }
+
+    async fn live(&mut self, cancel: &CancellationToken) {
         let mut backoff = Backoff::default();
         while !cancel.is_cancelled() {
             if !self.context.slot.enabled {
-                self.turning_away(&cancel, std::future::pending::<()>()).await;
+                self.turning_away(cancel, std::future::pending::<()>()).await;
                 return;
             }
             let started = Instant::now();
-            match self.live_once(&cancel).await {
+            match self.live_once(cancel).await {
                 None | Some(End::Cancelled) => return,
                 Some(end) => {
                     self.context.publish(|seen| seen.port.clear());
@@ -113,7 +125,7 @@ impl ModemTask {
                 backoff.reset();
             }
             let pause = backoff.next(spread(&self.context.slot.id.to_string()));
-            if self.turning_away(&cancel, sleep(pause)).await.is_none() {
+            if self.turning_away(cancel, sleep(pause)).await.is_none() {
                 return;
             }
         }
@@ -187,15 +199,21 @@ impl ModemTask {
                 () = cancel.cancelled() => return None,
                 output = &mut work => return Some(output),
                 request = self.requests.recv() => match request {
-                    Some(Request::Submit { reply, .. }) => {
-                        let cause = "the modem is not ready".to_owned();
-                        drop(reply.send(Err(SubmitError::Transient { cause })));
-                    }
-                    Some(Request::Ussd { reply, .. }) => drop(reply.send(Err(UssdError::NotReady))),
+                    Some(request) => turn_away(request),
                     None => return None,
                 },
             }
         }
+    }
+}
+
+fn turn_away(request: Request) {
+    match request {
+        Request::Submit { reply, .. } => {
+            let cause = "the modem is not ready".to_owned();
+            drop(reply.send(Err(SubmitError::Transient { cause })));
+        }
+        Request::Ussd { reply, .. } => drop(reply.send(Err(UssdError::NotReady))),
     }
 }
 

@@ -272,7 +272,8 @@ struct Original {
     message: Option<MessageId>,
 }
 
-/// The first segment with these bytes whose delete was confirmed within the repeat window.
+/// The first segment with these bytes whose delete was confirmed within the repeat window, or that came directly then: a
+/// network that misses the confirmation sends it again, perhaps to the SIM this time.
 fn deleted_lately(work: &Work<'_>, sim: &str, digest: &[u8]) -> Result<Option<Original>, StoreError> {
     let since: RunTime = work.now.before(REPEAT_WINDOW);
     let found = work
@@ -280,7 +281,8 @@ fn deleted_lately(work: &Work<'_>, sim: &str, digest: &[u8]) -> Result<Option<Or
         .prepare_cached(
             "SELECT first.id, first.message
              FROM segment AS seen JOIN segment AS first ON first.id = ifnull(seen.repeats, seen.id)
-             WHERE seen.sim = ?1 AND seen.digest = ?2 AND seen.deleted_run > ?3
+             WHERE seen.sim = ?1 AND seen.digest = ?2
+               AND (seen.deleted_run > ?3 OR (seen.storage_index IS NULL AND seen.received_run > ?3))
              ORDER BY first.id LIMIT 1",
         )?
         .query_row(params![sim, digest, since.0], |row| {

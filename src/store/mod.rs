@@ -329,6 +329,14 @@ impl Store {
         let sim = sim.to_owned();
         self.write(move |work| sims::pin_accepted(work, &sim, &pin_digest)).await
     }
+    /// No PIN is configured for this SIM any more: attempts with earlier ones count no longer.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub async fn pin_forgotten(&self, sim: &str) -> Result<(), StoreError> {
+        let sim = sim.to_owned();
+        self.write(move |work| sims::pin_forgotten(work, &sim)).await
+    }
 
     /// Deletes what is past its retention, in small batches; returns how many rows went.
     pub async fn retain(&self) -> Result<usize, StoreError> {

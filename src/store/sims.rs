@@ -85,6 +85,11 @@ pub(super) fn pin_accepted(work: &mut Work<'_>, sim: &str, digest: &[u8]) -> Res
     Ok(())
 }
 
+pub(super) fn pin_forgotten(work: &mut Work<'_>, sim: &str) -> Result<(), StoreError> {
+    work.connection.execute("DELETE FROM pin_attempt WHERE sim = ?1", [sim])?;
+    Ok(())
+}
+
 fn counter(stored: i64) -> u64 {
     u64::try_from(stored).unwrap_or(0)
 }

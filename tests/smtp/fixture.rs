@@ -9,7 +9,10 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -164,6 +167,8 @@ struct Inner {
     wakeup: Arc<Notify>,
     changed: Notify,
     reads: watch::Sender<usize>,
+    /// Writes that fail from now on.
+    failing: AtomicUsize,
 }
 
 struct Row {
@@ -180,6 +185,7 @@ impl MemorySpool {
             wakeup: Arc::new(Notify::new()),
             changed: Notify::new(),
             reads: watch::channel(0).0,
+            failing: AtomicUsize::new(0),
         }))
     }
 
@@ -198,6 +204,11 @@ impl MemorySpool {
         self.states().into_iter().filter(|known| *known == state).count()
     }
 
+    /// The next so many writes fail, while reading goes on.
+    pub(crate) fn fail_writes(&self, count: usize) {
+        self.0.failing.store(count, Ordering::Relaxed);
+    }
+
     /// Until the mailer has read a job off the spool.
     pub(crate) async fn until_read(&self) {
         let mut reads = self.0.reads.subscribe();
@@ -205,6 +216,10 @@ impl MemorySpool {
     }
 
     fn update(&self, id: MessageId, change: impl FnOnce(&mut Row)) -> Result<(), StoreError> {
+        let less = |left: usize| left.checked_sub(1);
+        if self.0.failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
+            return Err(StoreError::Sqlite("disk full".to_owned()));
+        }
         let mut rows = self.0.rows.lock().unwrap();
         let row = rows.iter_mut().find(|row| row.job.message.id == id).ok_or(StoreError::NoSuchMessage(id))?;
         assert_eq!(row.state, "waiting", "a mail is settled once");

@@ -29,8 +29,14 @@ use crate::at::{Command, CommandError, Memory, Response, Urc};
 
 /// How often the modem is asked for signal, registration and memories: what a lost `+CMTI` costs at most.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
-/// Announced indexes from which on one listing is cheaper than reading one by one.
-const LISTING_THRESHOLD: usize = 3;
+/// How often an unregistered modem is asked whether it has found a network.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(5);
+/// How long after bring-up a starting modem may still say that its parts are ready.
+const SETTLING: Duration = Duration::from_secs(60);
+/// What a starting modem says some seconds after the PIN was entered. Later it means that the modem started anew.
+const PARTS_READY: &[&str] = &["CALL READY", "SMS READY", "SMS DONE", "PB DONE", "+PBREADY", "^SIMST", "+SIM READY"];
+/// Most messages kept that were handed over and that the store cannot take.
+const MOST_HELD_BACK: usize = 512;
 /// Commands in a row that may time out before the modem counts as hung.
 const MOST_TIMEOUTS: u32 = 3;
 
@@ -73,7 +79,9 @@ pub(super) struct Session<'a> {
     selected: Option<Memory>,
     work: Work,
     ussd: Option<Dialogue>,
+    started: Instant,
     next_poll: Instant,
+    next_search: Instant,
     timeouts: u32,
 }
 
@@ -82,6 +90,8 @@ pub(super) struct Session<'a> {
 struct Work {
     announced: VecDeque<(Memory, u16)>,
     handed_over: VecDeque<String>,
+    /// Handed over by a modem that confirms by itself, and not taken by the store: nobody will send it again.
+    held_back: VecDeque<String>,
     sweep: bool,
     /// The network left a USSD session open that nobody will answer.
     cancel_ussd: bool,
@@ -121,7 +131,9 @@ impl<'a> Session<'a> {
             selected: None,
             work: Work { sweep: true, ..Work::default() },
             ussd: None,
+            started: Instant::now(),
             next_poll: Instant::now() + POLL_INTERVAL,
+            next_search: Instant::now() + SEARCH_INTERVAL,
             timeouts: 0,
         }
     }
@@ -134,6 +146,7 @@ impl<'a> Session<'a> {
                 if let Some(dialogue) = self.ussd.take() {
                     let _ = dialogue.reply.send(Err(UssdError::Failed(end.to_string())));
                 }
+                self.save_handed_over().await;
                 end
             }
         }
@@ -154,6 +167,7 @@ impl<'a> Session<'a> {
                 }
                 continue;
             }
+            let search = (!self.seen.registration.is_registered()).then_some(self.next_search);
             let ussd_deadline = self.ussd.as_ref().map(|dialogue| dialogue.deadline);
             tokio::select! {
                 biased;
@@ -165,12 +179,13 @@ impl<'a> Session<'a> {
                 },
                 () = until(ussd_deadline) => self.abandon_ussd().await?,
                 () = sleep_until(self.next_poll) => self.poll().await?,
+                () = until(search) => self.search().await?,
             }
         }
     }
 
     /// Sorts a notice.
-    fn note(&mut self, urc: Urc) -> Result<(), End> {
+    pub(super) fn note(&mut self, urc: Urc) -> Result<(), End> {
         match urc {
             Urc::Cmti { memory, index } | Urc::Cdsi { memory, index } => match memory {
                 Some(memory) => self.work.announced.push_back((memory, index)),
@@ -183,8 +198,15 @@ impl<'a> Session<'a> {
                 self.work.sweep = true;
             }
             Urc::Registration(state) => {
+                if state.is_registered() && !self.seen.registration.is_registered() {
+                    // The network's name is news too.
+                    self.next_poll = Instant::now();
+                }
                 self.seen.registration = state;
                 self.publish();
+            }
+            Urc::Restarted(line) if self.is_settling(&line) => {
+                debug!(modem = %self.context.slot.id, %line, "the modem has finished starting");
             }
             Urc::Restarted(line) => return Err(End::Restarted(line)),
             Urc::Pin(state) => debug!(modem = %self.context.slot.id, ?state, "SIM state"),
@@ -193,11 +215,19 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// The notice belongs to the start that bring-up has just waited for.
+    fn is_settling(&self, line: &str) -> bool {
+        let line = line.trim().to_ascii_uppercase();
+        self.started.elapsed() < SETTLING && PARTS_READY.iter().any(|notice| line.starts_with(notice))
+    }
+
     /// Takes one piece of what came in. `false` when nothing waits.
     async fn take_one(&mut self) -> Result<bool, End> {
         if let Some(pdu) = self.work.handed_over.pop_front() {
-            self.take_handed_over(&pdu).await?;
-        } else if self.work.sweep || self.work.announced.len() > LISTING_THRESHOLD {
+            self.take_handed_over(pdu).await?;
+        } else if self.work.sweep || self.work.announced.len() > 1 {
+            // Several are listed together: two equal ones that are there at once are two messages, while one that comes
+            // after the other was deleted is a repeat.
             self.work.sweep = false;
             self.work.announced.clear();
             self.sweep().await?;
@@ -246,3 +276,6 @@ async fn until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{super::health::judge, End, POLL_INTERVAL, Session};
+use super::{super::health::judge, End, POLL_INTERVAL, SEARCH_INTERVAL, Session};
 use crate::{
     at::Command,
     model::{Health, HealthLevel},
@@ -16,10 +16,12 @@ impl Session<'_> {
     /// never announce anything again.
     pub(super) async fn poll(&mut self) -> Result<(), End> {
         self.next_poll = Instant::now() + POLL_INTERVAL;
+        self.work.handed_over.append(&mut self.work.held_back);
         if let Ok(response) = self.command(Command::signal()).await? {
             self.seen.signal = response.signal().map_or(99, |signal| signal.strength);
         }
         self.look_at_registration().await?;
+        self.look_at_sim().await?;
         if let Ok(response) = self.command(Command::operator()).await? {
             self.receiver.network = response.operator().unwrap_or_default();
         }
@@ -32,8 +34,34 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Asks whether the modem has found a network, and for the rest once it has.
+    pub(super) async fn search(&mut self) -> Result<(), End> {
+        self.look_at_registration().await?;
+        if self.seen.registration.is_registered() {
+            return self.poll().await;
+        }
+        self.publish();
+        Ok(())
+    }
+
+    /// Reads what a SIM that was still busy did not tell at bring-up.
+    async fn look_at_sim(&mut self) -> Result<(), End> {
+        if self.seen.imsi.is_empty()
+            && let Ok(response) = self.command(Command::imsi()).await?
+        {
+            self.seen.imsi = response.imsi().unwrap_or_default();
+        }
+        if self.seen.smsc.is_empty()
+            && let Ok(response) = self.command(Command::service_centre()).await?
+        {
+            self.seen.smsc = response.service_centre().unwrap_or_default();
+        }
+        Ok(())
+    }
+
     /// Circuit-switched registration, or that of LTE where only it is there (SMS over SGs).
     async fn look_at_registration(&mut self) -> Result<(), End> {
+        self.next_search = Instant::now() + SEARCH_INTERVAL;
         let mut state = None;
         for query in [Command::registration(), Command::lte_registration()] {
             if let Ok(response) = self.command(query).await?
@@ -66,6 +94,11 @@ impl Session<'_> {
             snapshot.signal = self.seen.signal;
             self.receiver.network.clone_into(&mut snapshot.network);
             snapshot.health = health;
+            self.seen.smsc.clone_into(&mut snapshot.smsc);
+            // Without an ICCID the IMSI would stand for the SIM from now on, and rows kept under its old name be lost.
+            if !snapshot.iccid.is_empty() {
+                self.seen.imsi.clone_into(&mut snapshot.imsi);
+            }
         });
     }
 

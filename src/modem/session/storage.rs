@@ -3,9 +3,9 @@
 use tokio::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
-use super::{super::intake::commit, End, Session};
+use super::{super::intake::commit, End, MOST_HELD_BACK, Session};
 use crate::{
-    at::{Command, Memory},
+    at::{Command, ListedPdu, Memory, Urc},
     store::{SegmentKey, StoreError},
 };
 
@@ -16,11 +16,20 @@ const RECEIVED_READ: u8 = 1;
 
 impl Session<'_> {
     /// `+CMT`, `+CDS`: commit, then confirm. Without a commit there is no `+CNMA`, and the network sends it again.
-    pub(super) async fn take_handed_over(&mut self, pdu: &str) -> Result<(), End> {
-        match commit(self.context, &self.receiver, "", None, pdu).await {
+    ///
+    /// A confirmation is for the last one handed over: while more wait, those before it are past confirming, and the
+    /// last one is not committed yet.
+    pub(super) async fn take_handed_over(&mut self, pdu: String) -> Result<(), End> {
+        match commit(self.context, &self.receiver, "", None, &pdu).await {
             Ok(key) => {
                 self.unblock();
                 if self.equipment.acknowledges {
+                    while let Some(urc) = self.link.buffered_urc() {
+                        self.note(urc)?;
+                    }
+                    if !self.work.handed_over.is_empty() {
+                        return Ok(());
+                    }
                     // A modem that waited too long has given up on the confirmation; it will hand over again.
                     if self.command(Command::acknowledge()).await?.is_err() {
                         return Ok(());
@@ -28,9 +37,30 @@ impl Session<'_> {
                 }
                 self.forget_copy(key).await;
             }
-            Err(error) => self.block(&error),
+            Err(error) => {
+                self.block(&error);
+                if !self.equipment.acknowledges && self.work.held_back.len() < MOST_HELD_BACK {
+                    self.work.held_back.push_back(pdu);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Commits what was handed over and not looked at before the session ended: it lies nowhere else.
+    pub(super) async fn save_handed_over(&mut self) {
+        let mut waiting = std::mem::take(&mut self.work.handed_over);
+        waiting.append(&mut self.work.held_back);
+        while let Some(urc) = self.link.buffered_urc() {
+            if let Urc::Cmt { pdu, .. } | Urc::Cds { pdu, .. } = urc {
+                waiting.push_back(pdu);
+            }
+        }
+        for pdu in waiting {
+            if let Err(error) = commit(self.context, &self.receiver, "", None, &pdu).await {
+                warn!(modem = %self.context.slot.id, %error, "a message that was handed over cannot be saved");
+            }
+        }
     }
 
     /// Reads one announced message, commits it, deletes it.
@@ -47,14 +77,17 @@ impl Session<'_> {
                 return Ok(());
             }
         };
-        match response.listed().first() {
-            Some(listed) => self.keep(memory, index, &listed.pdu).await,
+        let Some(listed) = response.listed().into_iter().next() else {
             // Some modems announce one memory and mean another.
-            None => {
-                self.work.sweep = true;
-                Ok(())
-            }
+            self.work.sweep = true;
+            return Ok(());
+        };
+        if let Some(pdu) = self.reliable(index, listed).await?
+            && let Some(key) = self.save(memory, index, &pdu).await
+        {
+            self.delete(index, key).await?;
         }
+        Ok(())
     }
 
     /// Lists every memory and takes all it holds, oldest index first.
@@ -78,24 +111,33 @@ impl Session<'_> {
                 storage.extend(usage);
                 continue;
             };
-            let received: Vec<(u16, String)> = response
+            let received: Vec<(u16, ListedPdu)> = response
                 .listed()
                 .into_iter()
                 .filter(|entry| entry.status <= RECEIVED_READ)
-                .filter_map(|entry| entry.index.map(|index| (index, entry.pdu)))
+                .filter_map(|entry| entry.index.map(|index| (index, entry)))
                 .collect();
             if !response.truncated {
                 self.listed(memory, received.iter().map(|(index, _)| *index).collect()).await;
             }
-            for (index, pdu) in received {
-                self.keep(memory, index, &pdu).await?;
+            // All are committed before the first is deleted: two equal ones are two messages, and no repeats.
+            let mut saved = Vec::with_capacity(received.len());
+            for (index, entry) in received {
+                let Some(pdu) = self.reliable(index, entry).await? else { continue };
+                let Some(key) = self.save(memory, index, &pdu).await else { break };
+                saved.push((index, key));
+            }
+            let mut deleted = false;
+            for (index, key) in saved {
+                deleted |= self.delete(index, key).await?;
             }
             let after = match self.command(Command::memory_use()).await? {
                 Ok(response) => response.memory_use().into_iter().next(),
                 Err(_) => usage,
             };
             storage.extend(after);
-            if response.truncated {
+            // What cannot be deleted would be listed again and again; the next poll is soon enough for that.
+            if response.truncated && deleted {
                 self.work.sweep = true;
             }
         }
@@ -104,21 +146,48 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Commits a stored message and deletes the SIM's copy, whose bytes were read in this very session.
-    async fn keep(&mut self, memory: Memory, index: u16, pdu: &str) -> Result<(), End> {
+    /// The PDU of an entry; `None` if it cannot be had. One that came without its text, or with less of it than announced,
+    /// lost octets on the line and is read again: deleting it would lose the message.
+    async fn reliable(&mut self, index: u16, entry: ListedPdu) -> Result<Option<String>, End> {
+        if is_whole(&entry) {
+            return Ok(Some(entry.pdu));
+        }
+        if let Ok(response) = self.command(Command::read(index)).await?
+            && let Some(again) = response.listed().into_iter().next()
+            && (is_whole(&again) || (!again.pdu.is_empty() && again.pdu == entry.pdu))
+        {
+            return Ok(Some(again.pdu));
+        }
+        warn!(modem = %self.context.slot.id, index, "a message on the SIM cannot be read and stays there");
+        Ok(None)
+    }
+
+    /// Commits a stored message; `None` if the store cannot.
+    async fn save(&mut self, memory: Memory, index: u16, pdu: &str) -> Option<SegmentKey> {
         match commit(self.context, &self.receiver, memory.as_str(), Some(index), pdu).await {
             Ok(key) => {
                 self.unblock();
-                match self.command(Command::delete(index)).await? {
-                    Ok(_) => self.forget_copy(key).await,
-                    Err(error) => {
-                        warn!(modem = %self.context.slot.id, index, %error, "a saved message cannot be deleted from the SIM");
-                    }
-                }
+                Some(key)
             }
-            Err(error) => self.block(&error),
+            Err(error) => {
+                self.block(&error);
+                None
+            }
         }
-        Ok(())
+    }
+
+    /// Deletes the SIM's copy of a committed message. Whether it is gone.
+    async fn delete(&mut self, index: u16, key: SegmentKey) -> Result<bool, End> {
+        match self.command(Command::delete(index)).await? {
+            Ok(_) => {
+                self.forget_copy(key).await;
+                Ok(true)
+            }
+            Err(error) => {
+                warn!(modem = %self.context.slot.id, index, %error, "a saved message cannot be deleted from the SIM");
+                Ok(false)
+            }
+        }
     }
 
     async fn forget_copy(&self, key: SegmentKey) {
@@ -169,5 +238,16 @@ impl Session<'_> {
                 Ok(false)
             }
         }
+    }
+}
+
+/// Whether the PDU has the announced length. It counts the TPDU, before which the service centre's address stands.
+fn is_whole(entry: &ListedPdu) -> bool {
+    let octets = entry.pdu.len() / 2;
+    let centre = entry.pdu.get(..2).and_then(|length| usize::from_str_radix(length, 16).ok());
+    match (entry.tpdu_octets, centre) {
+        (Some(announced), Some(centre)) => octets == announced + centre + 1 || octets == announced,
+        (None, Some(_)) => true,
+        (_, None) => false,
     }
 }
