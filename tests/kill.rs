@@ -32,7 +32,7 @@ const MODEMS: usize = 8;
 /// The latest moment of a kill after the start. Modems are up after a tenth of a second.
 const LONGEST_ROUND: u64 = 1900;
 /// How long everything may take to come to rest: a doubtful part waits a minute before it is sent again.
-const REST: Duration = Duration::from_secs(200);
+const REST: Duration = Duration::from_secs(240);
 
 /// A message of ours and what the client heard.
 #[derive(Clone, Debug)]
@@ -120,7 +120,7 @@ fn inject(site: &Site, network: &rig::Network, seed: u64, injected: &Mutex<Vec<(
         });
         network.ask(&request);
         injected.lock().unwrap().push((modem, text));
-        thread::sleep(Duration::from_millis(20 + dice.below(50)));
+        thread::sleep(Duration::from_millis(40 + dice.below(160)));
     }
 }
 
@@ -138,7 +138,7 @@ fn send(site: &Site, seed: u64, once: bool, sent: &Mutex<Vec<Sent>>, over: &Atom
         };
         let text = text_of(if once { "once" } else { "out" }, serial, dice.below(6) == 0);
         let id = api.send("", &to, &text).ok();
-        let (answered, pause) = (id.is_some(), if once { 120 } else { 30 });
+        let (answered, pause) = (id.is_some(), if once { 600 } else { 200 });
         sent.lock().unwrap().push(Sent { id, text, once });
         // While nobody listens a try costs nothing and shows nothing.
         thread::sleep(Duration::from_millis(if answered { dice.below(pause) } else { 40 }));

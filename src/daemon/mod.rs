@@ -258,7 +258,7 @@ fn start_discovery(
             () = seeker.run() => {}
         }
     });
-    Ok(Connector::new(discovery, Arc::new(VirtualPool::new(jiff::Timestamp::now(), 1))))
+    Ok(Connector::new(discovery, Arc::new(VirtualPool::new(Timestamp::now(), VIRTUAL_SEED))))
 }
 
 fn start_modems(
