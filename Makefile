@@ -13,7 +13,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## SMS in and out over four virtual modems, no hardware needed
-	@target/release/smsgate demo
+	@target/release/smsgate demo --dir target/demo
 
 build: ## the release binary, target/release/smsgate
 	@scripts/setup build

@@ -84,7 +84,8 @@ impl LoadError {
     pub const EXIT_CODE: u8 = 78;
 }
 
-/// The folder to read: the one named, or `conf` in the working directory if there is one, or `/etc/smsgate`.
+/// The folder to read: the one named, or `conf` in the working directory if it holds a configuration, or
+/// `/etc/smsgate`.
 #[must_use]
 pub fn find_folder(explicit: Option<&Path>) -> PathBuf {
     explicit.map_or_else(|| usual_folder(Path::new("")), Path::to_owned)
@@ -92,7 +93,7 @@ pub fn find_folder(explicit: Option<&Path>) -> PathBuf {
 
 fn usual_folder(working_directory: &Path) -> PathBuf {
     let beside = working_directory.join("conf");
-    if beside.is_dir() { beside } else { PathBuf::from(SYSTEM_FOLDER) }
+    if beside.join(GATEWAY_FILE).is_file() { beside } else { PathBuf::from(SYSTEM_FOLDER) }
 }
 
 /// Reads and understands a folder's two files.
@@ -256,6 +257,8 @@ mod tests {
         let here = tempfile::tempdir().unwrap();
         assert_eq!(usual_folder(here.path()), Path::new("/etc/smsgate"));
         fs::create_dir(here.path().join("conf")).unwrap();
+        assert_eq!(usual_folder(here.path()), Path::new("/etc/smsgate"), "a folder without a configuration");
+        fs::write(here.path().join("conf").join(GATEWAY_FILE), "").unwrap();
         assert_eq!(usual_folder(here.path()), here.path().join("conf"));
     }
 }

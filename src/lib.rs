@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod config_files;
 pub mod daemon;
+pub mod demo;
 pub mod dispatch;
 pub mod emulator;
 pub mod mail;

@@ -4,8 +4,10 @@
 //! may be logged is each room's own duty: never a text, a PIN, a token or a password.
 
 use std::{
+    fs::File,
     io::{self, IsTerminal},
     str::FromStr as _,
+    sync::Mutex,
 };
 
 use tracing_journald::{Priority, PriorityMappings};
@@ -48,6 +50,17 @@ pub fn start(level: LogLevel) -> Result<(), TelemetryError> {
         }
     };
     started.map_err(|_| TelemetryError::Twice)
+}
+
+/// Starts logging for the whole process into a file, without colour: the demo's terminal is not for logs.
+///
+/// # Errors
+/// [`TelemetryError`]; nothing is logged then.
+pub fn start_into(file: File, level: LogLevel) -> Result<(), TelemetryError> {
+    let override_ = std::env::var("SMSGATE_LOG").ok();
+    let plain = tracing_subscriber::fmt::layer().with_writer(Mutex::new(file)).with_ansi(false);
+    let registry = tracing_subscriber::registry().with(filter(level, override_.as_deref())?).with(plain);
+    registry.try_init().map_err(|_| TelemetryError::Twice)
 }
 
 /// The filter for `level`, unless directives are given.

@@ -27,8 +27,21 @@ const IMPURE: [(&str, &str); 8] = [
 ];
 
 /// Rooms and single files that take values and return values. Those not there yet are looked at once they are.
-const PURE: [&str; 9] =
-    ["model", "tpdu", "at", "ussd", "router", "config", "modem/bringup", "mail/compose", "rpc/wire"];
+const PURE: [&str; 13] = [
+    "model",
+    "tpdu",
+    "at",
+    "ussd",
+    "router",
+    "config",
+    "modem/backoff",
+    "modem/bringup",
+    "modem/health",
+    "modem/inbound",
+    "mail/compose",
+    "rpc/wire",
+    "dispatch/backoff",
+];
 
 /// A room, the rooms it may name, and why it needs more than its layer suggests.
 struct Layer {

@@ -29,6 +29,7 @@ impl Emulator {
             seed: 1,
             control: Some(dir.path().join("control")),
             first_number: "+491700000000".to_owned(),
+            quiet: true,
         };
         let task = tokio::spawn(emulate(args));
         let emulator = Self { dir, task };

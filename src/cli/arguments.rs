@@ -6,9 +6,10 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     cert::CertArgs, check_config::CheckConfigArgs, completions::CompletionsArgs, connection::Connection,
-    decode::DecodeArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs, stats::StatsArgs, token::TokenArgs,
+    decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs,
+    stats::StatsArgs, token::TokenArgs,
 };
-use crate::emulator::EmulateArgs;
+use crate::{demo::DemoArgs, emulator::EmulateArgs};
 
 /// Longest an ordinary call may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -35,8 +36,12 @@ pub(super) enum Command {
     Cert(CertArgs),
     /// Show the fields of a PDU
     Decode(DecodeArgs),
+    /// Try everything without hardware: virtual modems, a mail server and a gateway, all on this host
+    Demo(DemoArgs),
     /// Send an SMS through a running gateway and wait until it is delivered
     SendSms(Remote<SendSmsArgs>),
+    /// Show the SMS that a running gateway received lately
+    GetSms(Remote<GetSmsArgs>),
     /// Send a USSD code through a running gateway and show the answer
     SendUssd(Remote<SendUssdArgs>),
     /// Show what the modems of a running gateway are doing
@@ -89,6 +94,8 @@ pub(super) struct ClientArguments {
 pub(super) enum Action {
     /// Send an SMS and wait until it is delivered
     SendSms(SendSmsArgs),
+    /// Show the SMS that were received lately
+    GetSms(GetSmsArgs),
     /// Send a USSD code and show the answer
     SendUssd(SendUssdArgs),
     /// Show what the modems are doing
@@ -102,6 +109,7 @@ impl Action {
     pub(super) const fn deadline(&self) -> Duration {
         match self {
             Self::SendSms(_) | Self::Stats(_) => DEADLINE,
+            Self::GetSms(_) => get_sms::DEADLINE,
             Self::SendUssd(_) | Self::Shell => send_ussd::DEADLINE,
         }
     }

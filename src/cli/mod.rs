@@ -14,13 +14,14 @@ mod decode;
 mod decode_fields;
 mod emulate;
 mod exit;
+mod get_sms;
 mod json;
 mod munin;
 mod send_sms;
 mod send_ussd;
 mod shell;
 mod stats;
-mod token;
+pub(crate) mod token;
 
 use std::{
     ffi::OsString,
@@ -74,8 +75,10 @@ fn obey(command: Command) -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args, out),
         Command::Token(args) => token::run(&args, out),
         Command::Cert(args) => cert::run(&args, out),
+        Command::Demo(args) => crate::demo::run(&args, out),
         Command::Decode(args) => decode::run(&args, &mut stdin().lock(), out),
         Command::SendSms(remote) => ask(&remote.gateway, &Action::SendSms(remote.args)),
+        Command::GetSms(remote) => ask(&remote.gateway, &Action::GetSms(remote.args)),
         Command::SendUssd(remote) => ask(&remote.gateway, &Action::SendUssd(remote.args)),
         Command::Stats(remote) => ask(&remote.gateway, &Action::Stats(remote.args)),
         Command::Shell(gateway) => ask(&gateway, &Action::Shell),
@@ -89,6 +92,7 @@ fn ask(gateway: &Gateway, action: &Action) -> Result<(), Failure> {
     let sender = gateway.sender.as_deref();
     match action {
         Action::SendSms(args) => send_sms::run(&client, sender, args, out),
+        Action::GetSms(args) => get_sms::run(&client, args, out),
         Action::SendUssd(args) => send_ussd::run(&client, sender, args, out),
         Action::Stats(args) => stats::run(&client, args, out),
         Action::Shell => shell::run(&client, sender, out),

@@ -64,12 +64,16 @@ pub(super) fn run(args: &TokenArgs, out: &mut impl Write) -> Result<(), Failure>
          Give the token to the client, in the variable SMSGATE_APITOKEN. It is kept nowhere else.\n\
          Put the hash into smsgate.conf, section [api], behind the functions it is for (several hashes: a blank between):\n\
          \n    token_send_sms = {hash}\n\n\
-         Then reload the gateway: systemctl reload smsgate"
+         Then restart the gateway."
     )?;
     Ok(())
 }
 
-fn random_token() -> Result<SecretString, Failure> {
+/// A fresh token.
+///
+/// # Errors
+/// [`Failure`]: no random numbers.
+pub(crate) fn random_token() -> Result<SecretString, Failure> {
     let random = SystemRandom::new();
     let mut token = String::with_capacity(LENGTH);
     let mut octets = [0; 64];
@@ -83,7 +87,11 @@ fn random_token() -> Result<SecretString, Failure> {
     Ok(token.into())
 }
 
-fn bcrypt_hash(token: &SecretString) -> Result<String, Failure> {
+/// The hash of a token for the configuration.
+///
+/// # Errors
+/// [`Failure`]: the token is too long or has a NUL.
+pub(crate) fn bcrypt_hash(token: &SecretString) -> Result<String, Failure> {
     bcrypt::non_truncating_hash(token.expose_secret(), COST)
         .map_err(|error| Failure::new(Exit::Data, format!("this token cannot be hashed: {error}")))
 }

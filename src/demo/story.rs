@@ -28,8 +28,13 @@ pub(super) fn scene(number: usize) -> Scene {
         0 => plain("Bank", format!("Your one-time code is {:06}. It is valid for 5 minutes.", one_time_code(number))),
         1 => Scene { shuffled: true, ..plain("+491709990002", numbered(LONG_TEXT, number)) },
         2 => plain("+491709990003", format!("Alles gut, ich bin um {} Uhr da 👍🎉 Grüße", 8 + number % 12)),
-        3 => Scene { flash: true, ..plain("+491709990004", format!("ALARM {number}: temperature in rack 7 is 41 °C")) },
-        _ => plain("+491709990005", format!("Ticket {}: disk replaced, array {{md0}} is clean [{number}]", 4000 + number)),
+        3 => {
+            Scene { flash: true, ..plain("+491709990004", format!("ALARM {number}: temperature in rack 7 is 41 °C")) }
+        }
+        _ => plain(
+            "+491709990005",
+            format!("Ticket {}: disk replaced, array {{md0}} is clean [{number}]", 4000 + number),
+        ),
     }
 }
 
@@ -62,7 +67,9 @@ mod tests {
     #[test]
     fn a_round_of_twenty_has_four_messages_of_several_parts() {
         let several = (0..20)
-            .filter(|number| segment(&scene(*number).text, Reference::Narrow(1), None).is_ok_and(|parts| parts.len() > 1))
+            .filter(|number| {
+                segment(&scene(*number).text, Reference::Narrow(1), None).is_ok_and(|parts| parts.len() > 1)
+            })
             .count();
         assert_eq!(several, 4);
     }

@@ -30,6 +30,9 @@ pub struct EmulateArgs {
     /// Number of the first modem; the others count up
     #[arg(long, value_name = "NUMBER", default_value = "+491700000000")]
     pub first_number: String,
+    /// Do not say when the links are there
+    #[arg(long)]
+    pub quiet: bool,
 }
 
 impl EmulateArgs {

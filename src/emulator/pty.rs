@@ -21,7 +21,7 @@ use super::{
 
 /// Runs the emulator until SIGINT or SIGTERM, or until it is dropped; links and socket go with it.
 ///
-/// Says on standard error when all links are there.
+/// Says on standard error when all links are there, unless it has to be quiet.
 ///
 /// # Errors
 /// An unknown model, or a folder, link or socket that cannot be made.
@@ -41,7 +41,9 @@ pub async fn emulate(options: EmulateArgs) -> io::Result<()> {
     if let Some(path) = options.control {
         tasks.spawn(Control::bind(path)?.serve(shared));
     }
-    eprintln!("{} modems in {}", options.modems, options.dir.display());
+    if !options.quiet {
+        eprintln!("{} modems in {}", options.modems, options.dir.display());
+    }
     let ended = tokio::select! {
         ended = tasks.join_next() => ended,
         _ = interrupt.recv() => None,

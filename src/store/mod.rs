@@ -289,6 +289,10 @@ impl Store {
     pub async fn outgoing(&self, id: MessageId) -> Result<Option<OutgoingMessage>, StoreError> {
         self.read(move |connection| outbox::outgoing(connection, id)).await
     }
+    /// The latest `limit` outgoing messages, newest first.
+    pub async fn outgoing_latest(&self, limit: usize) -> Result<Vec<OutgoingMessage>, StoreError> {
+        self.read(move |connection| outbox::latest(connection, limit)).await
+    }
     /// Messages accepted and not yet ended.
     pub async fn outbox_waiting(&self) -> Result<usize, StoreError> {
         self.read(outbox::waiting).await

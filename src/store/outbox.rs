@@ -318,36 +318,46 @@ pub(super) fn settle(work: &mut Work<'_>, sequence: i64) -> Result<(), StoreErro
 
 pub(super) fn outgoing(connection: &Connection, id: MessageId) -> Result<Option<OutgoingMessage>, StoreError> {
     let found = connection
-        .prepare_cached(
-            "SELECT o.*, (SELECT count(*) FROM outbox_segment WHERE message = o.sequence
-                     AND state IN ('sent', 'delivered', 'undelivered', 'expired')) AS parts_sent,
-                 (SELECT count(*) FROM outbox_segment WHERE message = o.sequence AND state = 'delivered')
-                     AS parts_delivered
-             FROM outbox AS o WHERE o.id = ?1",
-        )?
-        .query_row([id.to_string()], |row| {
-            Ok(OutgoingMessage {
-                id,
-                state: outgoing_state(row, "state")?,
-                recipient: row.get("recipient")?,
-                sender: row.get("number")?,
-                slot: optional_slot(row, "slot")?,
-                text: row.get("text")?,
-                flash: row.get("flash")?,
-                parts: row.get("parts")?,
-                parts_sent: row.get("parts_sent")?,
-                parts_delivered: row.get("parts_delivered")?,
-                cause: row.get("cause")?,
-                queued_at: timestamp(row, "queued_at")?,
-                sent_at: optional_timestamp(row, "sent_at")?,
-                done_at: optional_timestamp(row, "done_at")?,
-                cost_micros: row.get("cost_micros")?,
-                currency: row.get("currency")?,
-                tries: row.get("tries")?,
-            })
-        })
+        .prepare_cached(&format!("{SELECT_OUTGOING} WHERE o.id = ?1"))?
+        .query_row([id.to_string()], outgoing_message)
         .optional()?;
     Ok(found)
+}
+
+/// The latest `limit` messages, newest first.
+pub(super) fn latest(connection: &Connection, limit: usize) -> Result<Vec<OutgoingMessage>, StoreError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(&format!("{SELECT_OUTGOING} ORDER BY o.sequence DESC LIMIT ?1"))?;
+    let found = statement.query_map([limit], outgoing_message)?.collect::<Result<_, _>>()?;
+    Ok(found)
+}
+
+/// A message and how many of its parts went and arrived.
+const SELECT_OUTGOING: &str = "SELECT o.*, (SELECT count(*) FROM outbox_segment WHERE message = o.sequence
+         AND state IN ('sent', 'delivered', 'undelivered', 'expired')) AS parts_sent,
+     (SELECT count(*) FROM outbox_segment WHERE message = o.sequence AND state = 'delivered') AS parts_delivered
+ FROM outbox AS o";
+
+fn outgoing_message(row: &Row<'_>) -> rusqlite::Result<OutgoingMessage> {
+    Ok(OutgoingMessage {
+        id: message_id(row, "id")?,
+        state: outgoing_state(row, "state")?,
+        recipient: row.get("recipient")?,
+        sender: row.get("number")?,
+        slot: optional_slot(row, "slot")?,
+        text: row.get("text")?,
+        flash: row.get("flash")?,
+        parts: row.get("parts")?,
+        parts_sent: row.get("parts_sent")?,
+        parts_delivered: row.get("parts_delivered")?,
+        cause: row.get("cause")?,
+        queued_at: timestamp(row, "queued_at")?,
+        sent_at: optional_timestamp(row, "sent_at")?,
+        done_at: optional_timestamp(row, "done_at")?,
+        cost_micros: row.get("cost_micros")?,
+        currency: row.get("currency")?,
+        tries: row.get("tries")?,
+    })
 }
 
 struct Message {

@@ -10,6 +10,7 @@ mod write;
 
 use jiff::civil::DateTime;
 
+pub(crate) use base64::decode as decode_base64;
 pub use parse::{ParseError, parse_call, parse_response};
 pub use write::{write_call, write_fault, write_response};
 
