@@ -97,9 +97,11 @@ pub(super) async fn trickle(stage: &Stage) -> Result<Infallible, Failure> {
         if number % IN_PER_OUT == 1 {
             let inside = numbers().nth(sent % SIMS.len()).unwrap_or_default();
             let outside = OUTSIDE.iter().cycle().nth(sent % OUTSIDE.len()).copied().unwrap_or_default();
-            let to = if sent % 2 == 0 { outside } else { inside };
+            // Within the pool each sends in turn; outside, routing decides.
+            let neighbour = numbers().nth((sent + 1) % SIMS.len()).unwrap_or_default();
+            let (sender, to) = if number % (2 * IN_PER_OUT) == 1 { ("", outside) } else { (neighbour, inside) };
             let text = outgoing_text(sent);
-            let arguments = vec![Value::string(""), Value::string(to), Value::String(text), Value::Boolean(false)];
+            let arguments = vec![Value::string(sender), Value::string(to), Value::String(text), Value::Boolean(false)];
             // A refusal shows as a message that is not there; the next may fare better.
             let _ = call(&stage.sender, "send_sms", arguments).await;
             sent += 1;

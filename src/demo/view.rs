@@ -58,20 +58,22 @@ pub(super) fn lay_out(picture: &Picture, size: Size) -> Vec<Row> {
     let mut rows = vec![title(picture, pen)];
     if picture.only_commands {
         rows.push(blank());
-        rows.extend(commands(picture.commands.lines().map(str::to_owned), size.columns));
-        rows.truncate(size.rows);
+        let room = size.rows.saturating_sub(rows.len());
+        rows.extend(commands(picture.commands.lines(), size.columns, room));
         return rows;
     }
     let roomy = size.rows >= ROOMY;
-    let foot: Vec<Row> = if roomy {
-        let lines = picture.commands.lines().map(str::to_owned);
-        std::iter::once(heading("TRY IT", pen)).chain(commands(lines, size.columns)).collect()
-    } else {
-        commands(picture.commands.ours.iter().cloned(), size.columns)
-    };
     rows.extend(roomy.then(blank));
     rows.extend(modems(picture, pen));
     let gaps = if roomy { 4 } else { 0 };
+    let left = size.rows.saturating_sub(rows.len() + gaps + 3);
+    let foot: Vec<Row> = if roomy {
+        let room = left.min(size.rows / 2).saturating_sub(1);
+        std::iter::once(heading("TRY IT", pen)).chain(commands(picture.commands.lines(), size.columns, room)).collect()
+    } else {
+        let ours = picture.commands.ours.iter().map(String::as_str);
+        commands(ours, size.columns, left.min(size.rows / 3))
+    };
     let room = size.rows.saturating_sub(rows.len() + foot.len() + gaps + 3);
     // Twice as much for what comes in as for each of the others.
     let share = room / 4;
@@ -177,18 +179,18 @@ fn modems(picture: &Picture, pen: Pen) -> Vec<Row> {
     let (model, number) = if wide { (10, 32) } else { (10, 10) };
     let network = number + 15;
     let signal = if wide { network + 12 } else { network };
-    let (out, balance, health) = (signal + 9, signal + 22, signal + 31);
+    let (out, balance) = (signal + 9, signal + 22);
+    let balances = picture.modems.iter().any(|modem| modem.balance.is_some());
+    let health = if balances { balance + 11 } else { balance };
     let column = |at: usize, text| (at, 12, Ink::Heading, text);
     let mut head = vec![column(0, "MODEM"), column(number, "NUMBER")];
     if wide {
         head.extend([column(model, "MODEL"), column(network, "NETWORK")]);
     }
-    head.extend([
-        column(signal, "SIGNAL"),
-        column(out, "   IN   OUT"),
-        column(balance, "BALANCE"),
-        column(health, "STATE"),
-    ]);
+    head.extend([column(signal, "SIGNAL"), column(out, "   IN   OUT"), column(health, "STATE")]);
+    if balances {
+        head.push(column(balance, "BALANCE"));
+    }
     let mut rows = vec![pen.row(&head)];
     for ModemRow { snapshot, counts: (sent, received), balance: amount } in &picture.modems {
         let seen = snapshot.init_counter > 0;
@@ -206,7 +208,7 @@ fn modems(picture: &Picture, pen: Pen) -> Vec<Row> {
             (number, 14, Ink::Plain, snapshot.phone_number.as_str()),
             (signal, 8, Ink::Plain, &dbm),
             (out, 12, Ink::Plain, &counts),
-            (balance, 9, Ink::Plain, &amount),
+            (balance, if balances { 10 } else { 0 }, Ink::Plain, &amount),
             (health, usize::MAX, ink, &state),
         ];
         if wide {
@@ -262,12 +264,15 @@ fn mails(picture: &Picture, pen: Pen) -> Vec<Row> {
     picture.mails.iter().map(row).collect()
 }
 
-/// Lines to copy: the terminal wraps them, so that each is copied whole.
-fn commands(lines: impl Iterator<Item = String>, columns: usize) -> Vec<Row> {
+/// Lines to copy, as many as there is room for: the terminal wraps them, so that each is copied whole.
+fn commands<'a>(lines: impl Iterator<Item = &'a str>, columns: usize, room: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     for line in lines {
-        let line = printable(&line);
+        let line = printable(line);
         let more = width(&line).saturating_sub(1) / columns;
+        if rows.len() + 1 + more > room {
+            break;
+        }
         rows.push(Row::Wrapping(line.clone()));
         rows.extend(std::iter::repeat_n(Row::Wrapped(line), more));
     }
@@ -414,6 +419,12 @@ mod tests {
         for (columns, rows) in [(20, 8), (40, 12), (80, 24), (99, 33), (120, 40), (300, 90)] {
             let laid = lay_out(&picture, Size { columns, rows });
             assert_eq!(laid.len(), rows, "{columns}x{rows}");
+            for (index, row) in laid.iter().enumerate() {
+                if let Row::Wrapping(text) = row {
+                    let below = laid.iter().skip(index + 1).take_while(|row| matches!(row, Row::Wrapped(_))).count();
+                    assert_eq!(below, (width(text) - 1) / columns, "{columns}x{rows}: wraps into what is below");
+                }
+            }
             for (row, line) in laid.iter().zip(shown(&laid)) {
                 assert!(!matches!(row, Row::Text(_)) || width(&line) <= columns, "{columns}x{rows}: {line}");
             }
