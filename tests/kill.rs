@@ -4,7 +4,12 @@
 //! printed) choose how often and when. Traffic goes on while the daemon is down: the network keeps what comes in, and a
 //! `send_sms` that was not answered may or may not have been accepted.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test program: a panic is its answer")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test program: a panic is its answer"
+)]
 #![allow(clippy::print_stderr, reason = "what the rounds were is worth knowing")]
 
 mod rig;
@@ -50,7 +55,8 @@ fn nothing_is_lost_or_doubled_however_often_the_power_goes() {
     eprintln!("SMSGATE_KILL_SEED={seed} SMSGATE_KILL_ROUNDS={rounds}");
     let mut rig = Rig::prepare(MODEMS, |site| site.api = "queue_limit = 100000\nget_sms_window = 86400\n".to_owned());
     // Reports take their time and come in any order, some never.
-    rig.network.ask(&json!({ "do": "conditions", "set": { "report_delay": 0.05, "report_jitter": 0.3, "report_loss": 2 } }));
+    rig.network
+        .ask(&json!({ "do": "conditions", "set": { "report_delay": 0.05, "report_jitter": 0.3, "report_loss": 2 } }));
     let began = Instant::now();
     let (injected, sent, over) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -225,10 +231,16 @@ fn check_mails(rig: &Rig, store: &Connection) -> Vec<String> {
         mailed.entry(mail.header("X-SMSgate-Id")).or_default().insert(mail.header("Message-ID"));
     }
     let ids: BTreeSet<String> = texts(store, "SELECT id FROM message").into_iter().collect();
-    eprintln!("{} messages in the store, {} mails, {} of them repeats", ids.len(), mails.len(), mails.len() - mailed.len());
+    eprintln!(
+        "{} messages in the store, {} mails, {} of them repeats",
+        ids.len(),
+        mails.len(),
+        mails.len() - mailed.len()
+    );
     let missing = ids.iter().filter(|id| !mailed.contains_key(*id)).map(|id| format!("message {id} was never mailed"));
     let several = mailed.iter().filter(|(_, names)| names.len() != 1 || names.contains(""));
-    let mut faults: Vec<String> = missing.chain(several.map(|(id, names)| format!("{id} has names {names:?}"))).collect();
+    let mut faults: Vec<String> =
+        missing.chain(several.map(|(id, names)| format!("{id} has names {names:?}"))).collect();
     let names: BTreeSet<&String> = mailed.values().flatten().collect();
     if names.len() != mailed.len() {
         faults.push("two messages share a Message-ID".to_owned());
@@ -281,8 +293,11 @@ fn check_departures(store: &Connection, ledger: &[Json], sent: &[Sent]) -> Vec<S
         if counts.iter().zip(&row.begun).any(|(count, begun)| count > begun) {
             faults.push(format!("{one:?}: a part left again, {counts:?} although begun {:?}", row.begun));
         }
-        let references: BTreeSet<_> =
-            parts.iter().flat_map(|part| submitted.get(part.as_str()).into_iter().flatten()).map(|pdu| set_of(pdu)).collect();
+        let references: BTreeSet<_> = parts
+            .iter()
+            .flat_map(|part| submitted.get(part.as_str()).into_iter().flatten())
+            .map(|pdu| set_of(pdu))
+            .collect();
         if references.len() > 1 {
             faults.push(format!("{one:?}: parts of several sets {references:?}"));
         }
