@@ -1,5 +1,14 @@
 //! Whatever octets a modem sends: no panic, bounded buffers, and the same events however the input is chopped.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test program: a panic is its answer"
+)]
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;

@@ -1,5 +1,14 @@
 //! The emulator over real ptys and its control socket, used as the gateway and other programs use it.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test program: a panic is its answer"
+)]
+
 use std::{path::Path, time::Duration};
 
 use smsgate::emulator::{EmulateArgs, emulate};

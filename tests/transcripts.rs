@@ -3,6 +3,15 @@
 //! `>` what we send, `<` what the modem sends, `@ +200ms` time passes, `=` the event expected next, `!hangup` the port
 //! goes away, `!synchronise` we start a synchronisation, `#` a remark. Escapes: `\r \n \\ \xNN`.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test program: a panic is its answer"
+)]
+
 use std::{
     collections::VecDeque,
     fs,

@@ -35,7 +35,7 @@ use crate::{
     tpdu::{Reference, segment},
 };
 pub use run::run;
-use supervise::supervise;
+use supervise::{essential, supervise};
 
 /// Name of the database in the state folder.
 const DATABASE: &str = "smsgate.db";
@@ -91,6 +91,8 @@ pub struct Daemon {
     intake: CancellationToken,
     /// Cancelled second: what is under way ends.
     work: CancellationToken,
+    /// Cancelled by a task that fell and cannot be started again.
+    fallen: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -105,10 +107,11 @@ impl Daemon {
         let store = open_store(&gateway)?;
         let intake = CancellationToken::new();
         let work = CancellationToken::new();
+        let fallen = CancellationToken::new();
         let tasks = TaskTracker::new();
 
         let slots: Arc<Vec<Slot>> = Arc::new(slots);
-        let connector = start_discovery(&gateway, &slots, &tasks, &work)?;
+        let connector = start_discovery(&gateway, &slots, &tasks, &work, &fallen)?;
         let pool = start_modems(&slots, &store, &connector, &tasks, &work);
         let mail_health = start_mail(&gateway, &slots, &store, &tasks, &work);
 
@@ -137,12 +140,12 @@ impl Daemon {
             }
         };
         let address = bound.local_addr();
-        tasks.spawn(bound.run(intake.clone()));
+        essential(&tasks, &fallen, "listener", bound.run(intake.clone()));
         start_dispatch(&slots, &store, &pool, &tasks, &intake);
         let (kept, keeping) = (store.clone(), work.clone());
         supervise(&tasks, &work, "housekeeping".to_owned(), move || housekeeping::run(kept.clone(), keeping.clone()));
         info!(%address, slots = slots.len(), "smsgate is up");
-        Ok(Self { address, pool, store, certificate, mail_health, intake, work, tasks })
+        Ok(Self { address, pool, store, certificate, mail_health, intake, work, fallen, tasks })
     }
 
     /// Where the API listens.
@@ -167,6 +170,11 @@ impl Daemon {
     #[must_use]
     pub const fn mail_health(&self) -> Option<&watch::Receiver<Health>> {
         self.mail_health.as_ref()
+    }
+
+    /// Waits until a task has fallen that nothing works without.
+    pub async fn fallen(&self) {
+        self.fallen.cancelled().await;
     }
 
     /// Reads certificate and key again; the old ones stay in use if they cannot be.
@@ -239,11 +247,12 @@ fn start_discovery(
     slots: &[Slot],
     tasks: &TaskTracker,
     cancel: &CancellationToken,
+    fallen: &CancellationToken,
 ) -> Result<Connector, StartError> {
     let hotplug = Hotplug::new(slots.iter().map(|slot| slot.port.as_str())).map_err(StartError::Hotplug)?;
     let (changed, changes) = watch::channel(0);
     let watching = cancel.clone();
-    tasks.spawn(async move {
+    essential(tasks, fallen, "hotplug", async move {
         tokio::select! {
             () = watching.cancelled() => {}
             Err(error) = hotplug.run(changed) => warn!(%error, "devices that come and go are no longer noticed"),
@@ -252,7 +261,7 @@ fn start_discovery(
     let hints = Hints::load(gateway.modempool.serial_ports_hint_file.as_deref());
     let (discovery, seeker) = Discovery::new(slots, hints, changes, SerialProbe);
     let seeking = cancel.clone();
-    tasks.spawn(async move {
+    essential(tasks, fallen, "discovery", async move {
         tokio::select! {
             () = seeking.cancelled() => {}
             () = seeker.run() => {}

@@ -14,6 +14,8 @@ use crate::{
 
 /// Two are plenty: nothing here computes for long, and password hashes have a thread of their own.
 const WORKER_THREADS: usize = 2;
+/// sysexits `EX_SOFTWARE`.
+const EXIT_SOFTWARE: u8 = 70;
 /// sysexits `EX_OSERR`.
 const EXIT_SYSTEM: u8 = 71;
 
@@ -84,19 +86,20 @@ async fn serve(config: Config) -> ExitCode {
         }
     };
     tell_systemd(&[sd_notify::NotifyState::Ready]);
-    loop {
+    let code = loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break ExitCode::SUCCESS,
+            _ = interrupt.recv() => break ExitCode::SUCCESS,
+            () = daemon.fallen() => break ExitCode::from(EXIT_SOFTWARE),
             _ = hangup.recv() => {
                 info!("SIGHUP");
                 daemon.reload();
             }
         }
-    }
+    };
     tell_systemd(&[sd_notify::NotifyState::Stopping]);
     daemon.stop().await;
-    ExitCode::SUCCESS
+    code
 }
 
 fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {

@@ -1,4 +1,5 @@
-//! Keeps a task alive: one that panics is started again after a pause that grows.
+//! Keeps tasks alive: one that panics is started again after a pause that grows, or, where it cannot be, ends the
+//! daemon.
 
 use std::future::Future;
 
@@ -34,6 +35,22 @@ where
     });
 }
 
+/// Runs a task that cannot be started again. Should it panic, `fallen` is cancelled: the daemon ends, and whoever started
+/// it starts all of it anew.
+pub(super) fn essential<F>(tasks: &TaskTracker, fallen: &CancellationToken, name: &'static str, task: F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let fallen = fallen.clone();
+    let running = tasks.spawn(task);
+    tasks.spawn(async move {
+        if let Err(fault) = running.await {
+            error!(task = name, %fault, "a task failed that nothing works without");
+            fallen.cancel();
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{
@@ -55,5 +72,17 @@ mod tests {
         tasks.close();
         tasks.wait().await;
         assert_eq!(starts.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test]
+    async fn an_essential_task_that_panics_ends_the_daemon() {
+        let (tasks, fallen) = (TaskTracker::new(), CancellationToken::new());
+        essential(&tasks, &fallen, "well", async {});
+        tasks.close();
+        tasks.wait().await;
+        assert!(!fallen.is_cancelled());
+        tasks.reopen();
+        essential(&tasks, &fallen, "ill", async { panic!("falls over") });
+        fallen.cancelled().await;
     }
 }

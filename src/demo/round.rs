@@ -177,7 +177,7 @@ async fn inject(stage: &Stage, number: usize) -> Result<Arrival, Failure> {
 /// Every other message goes from one modem to the next; the rest go to numbers outside, by routing.
 async fn send(stage: &Stage, number: usize) -> Result<Departure, Failure> {
     let numbers = SIMS.each_ref().map(|sim| sim.number);
-    let (sender, recipient) = if number % 2 == 0 {
+    let (sender, recipient) = if number.is_multiple_of(2) {
         (nth(&numbers, number / 2), nth(&numbers, number / 2 + 1))
     } else {
         ("", nth(&OUTSIDE, number / 2))

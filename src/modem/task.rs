@@ -221,3 +221,33 @@ fn turn_away(request: Request) {
 fn spread(name: &str) -> u8 {
     name.bytes().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::{
+        emulator::VirtualPool,
+        modem::{SerialProbe, discovery::Discovery, hints::Hints, sample},
+        store::Options,
+    };
+
+    #[tokio::test]
+    async fn what_waits_for_the_modem_when_the_daemon_stops_has_not_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 100 };
+        let store = Store::open(&folder.path().join("smsgate.db"), options).unwrap();
+        let slot = sample::slot("00", "+49");
+        let (_changed, changes) = watch::channel(0);
+        let (discovery, _seeker) = Discovery::new(std::slice::from_ref(&slot), Hints::load(None), changes, SerialProbe);
+        let connector = Connector::new(discovery, Arc::new(VirtualPool::new(Timestamp::UNIX_EPOCH, 1)));
+        let (mut task, _snapshot, requests) = ModemTask::new(Arc::new(slot), store, connector);
+        let (reply, answer) = oneshot::channel();
+        requests.try_send(Request::Submit { hex: "00".to_owned(), tpdu_octets: 0, more: false, reply }).unwrap();
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        task.run(cancel).await;
+        assert!(matches!(answer.await, Ok(Err(SubmitError::Transient { .. }))));
+    }
+}

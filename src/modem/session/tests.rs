@@ -287,9 +287,8 @@ async fn without_a_network_the_sim_is_read_and_the_network_awaited() {
     bench.until("an empty SIM", |bench| bench.modem().sim.is_empty()).await;
     bench.until("a status", |bench| bench.seen.borrow().status == "Waiting for network.").await;
     assert_eq!(bench.seen.borrow().health.level, HealthLevel::Critical);
-    let (before, asked) = (Instant::now(), bench.told("AT+CREG?"));
-    bench.until("five looks", |bench| bench.told("AT+CREG?") == asked + 5).await;
-    assert!(before.elapsed() < Duration::from_secs(30), "{:?}", before.elapsed());
+    bench.until("ten looks", |bench| bench.told("AT+CREG?") > 10).await;
+    assert!(bench.told("AT+CSQ") < 5, "looking for a network is not a whole poll each time");
     bench.modem().answers.clear();
     bench.until("readiness", |bench| bench.seen.borrow().ready).await;
     assert_eq!(bench.seen.borrow().status, "Ready.");
