@@ -24,7 +24,7 @@ test: ## install what is missing, then run every check and every test
 	@scripts/check
 
 bench: ## the benchmarks
-	@scripts/setup build
+	@scripts/setup
 	$(CARGO) bench --locked
 
 fmt: ## format the sources

@@ -16,6 +16,7 @@ pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub const ONCE_TOKEN: &str = "fedcba9876543210fedcba9876543210";
 
 /// One slot as sim-cards.conf has it.
+#[derive(Clone)]
 pub struct Sim {
     pub number: String,
     /// Options beside `phone_number`.
@@ -29,6 +30,7 @@ impl Sim {
 }
 
 /// What the configuration files say.
+#[derive(Clone)]
 pub struct Site {
     root: PathBuf,
     pub port: u16,

@@ -15,7 +15,7 @@ mod network;
 mod process;
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -76,6 +76,11 @@ impl Rig {
         self.folder.path()
     }
 
+    /// Another connection to the emulator.
+    pub fn network_again(&self) -> Network {
+        Network::connect(&self.folder().join("control"))
+    }
+
     /// Starts a daemon that is not running, without waiting for anything.
     pub fn launch(&mut self) {
         assert!(self.daemon.is_none(), "there is a daemon already");
@@ -84,7 +89,7 @@ impl Rig {
 
     /// A daemon with this configuration, whatever comes of it.
     pub fn another_daemon(&self) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_smsgate"));
+        let mut command = Command::new(binary());
         command.arg("run").arg("--config").arg(self.site.config_folder());
         command.env_clear().env("TZ", "UTC");
         Process::start(command)
@@ -212,9 +217,14 @@ pub fn becomes(patience: Duration, mut condition: impl FnMut() -> bool) -> bool 
     }
 }
 
+/// The binary that was built with this program, or the one that `SMSGATE_BINARY` names.
+fn binary() -> PathBuf {
+    env::var_os("SMSGATE_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_smsgate")), PathBuf::from)
+}
+
 fn start_emulator(site: &Site, modems: usize) -> Process {
     let root = site.root();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_smsgate"));
+    let mut command = Command::new(binary());
     command.arg("emulate").args(["--modems", &modems.to_string()]);
     command.arg("--dir").arg(root.join("dev")).arg("--control").arg(root.join("control"));
     Process::start(command)

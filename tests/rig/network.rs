@@ -43,12 +43,7 @@ impl Network {
     }
 
     pub fn ledger(&self) -> Vec<Json> {
-        match self.ask(&json!({ "do": "ledger" })) {
-            Json::Array(entries) => entries,
-            other @ (Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_)) => {
-                panic!("{other}")
-            }
-        }
+        serde_json::from_value(self.ask(&json!({ "do": "ledger" }))).unwrap()
     }
 
     /// Entries of one kind.
