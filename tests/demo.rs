@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test program: a panic is its answer")]
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -49,6 +49,12 @@ fn the_commands_it_prints_work_and_it_ends_when_told() {
         assert!(output.status.success(), "{script}\n{text}{}", String::from_utf8_lossy(&output.stderr));
         assert!(text.contains("Hello from the shell") || !script.contains("get-sms"), "{script}\n{text}");
     }
+    let json = format!("{} --wait 1 --json", commands[1]);
+    let output = Command::new("sh").args(["-c", &json]).env_remove("SMSGATE_APITOKEN").output().unwrap();
+    let messages: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let texts: Vec<&str> =
+        messages.as_array().unwrap().iter().map(|message| message["text"].as_str().unwrap()).collect();
+    assert!(texts.contains(&"Hello from the shell"), "{texts:?}");
     assert_eq!(demo.end(), Some(0));
 }
 
@@ -76,9 +82,7 @@ impl Demo {
                 return commands;
             }
         }
-        let mut error = String::new();
-        let _ = self.child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut error));
-        unreachable!("the demo ended: {commands:?} {error}")
+        unreachable!("the demo ended: {commands:?}")
     }
 
     fn end(&mut self) -> Option<i32> {

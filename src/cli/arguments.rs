@@ -36,7 +36,7 @@ pub(super) enum Command {
     Cert(CertArgs),
     /// Show the fields of a PDU
     Decode(DecodeArgs),
-    /// Try everything without hardware: virtual modems, a mail server and a gateway, all on this host
+    /// Show SMS in and out over virtual modems, with mails; needs no hardware
     Demo(DemoArgs),
     /// Send an SMS through a running gateway and wait until it is delivered
     SendSms(Remote<SendSmsArgs>),

@@ -105,7 +105,7 @@ pub(super) async fn trickle(stage: &Stage) -> Result<Infallible, Failure> {
             // A refusal shows as a message that is not there; the next may fare better.
             let _ = call(&stage.sender, "send_sms", arguments).await;
             sent += 1;
-            if sent % OUT_PER_TOP_UP == 0 {
+            if sent.is_multiple_of(OUT_PER_TOP_UP) {
                 for modem in 0..SIMS.len() {
                     stage.network.top_up(modem, TOP_UP_CENTS).await.map_err(lost)?;
                 }

@@ -356,3 +356,69 @@ fn time(time: Option<Duration>) -> String {
 fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally() -> Tally {
+        let departures: Vec<Departure> = SIMS
+            .iter()
+            .map(|sim| Departure {
+                id: String::new(),
+                sender: sim.number,
+                recipient: "+12025550143",
+                text: "hello".to_owned(),
+                parts: 1,
+                begun: Instant::now(),
+                modem: sim.slot.to_owned(),
+                state: "delivered".to_owned(),
+                cause: String::new(),
+                over: true,
+                delivered: Some(Duration::from_millis(200)),
+            })
+            .collect();
+        let mut arrival = Arrival::of_pool(&departures[0], "+491700000003");
+        arrival.read = Some(Duration::from_millis(20));
+        arrival.mailed = Some(Duration::from_millis(90));
+        arrival.of_pool = false;
+        Tally { arrivals: vec![arrival], departures, strangers: Vec::new() }
+    }
+
+    fn printed(tally: &Tally) -> (bool, String) {
+        let mut out = Vec::new();
+        let result = tally.print(Duration::from_secs(1), &mut out);
+        assert!(result.as_ref().err().is_none_or(|failure| failure.exit() == Exit::Negative));
+        let text = String::from_utf8(out).unwrap();
+        (result.is_ok(), text.lines().last().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn whatever_went_astray_is_told_and_fails() {
+        let well = "1 SMS in (0 multi-part), 1 mails, 4 out, 4 delivered; nothing went astray";
+        assert_eq!(printed(&tally()), (true, well.to_owned()));
+        type Spoil = fn(&mut Tally);
+        let cases: [(&str, Spoil); 5] = [
+            ("0 SMS in (0 multi-part), 1 mails, 4 out, 4 delivered; 1 went astray", |tally| {
+                tally.arrivals[0].read = None;
+            }),
+            ("1 SMS in (0 multi-part), 0 mails, 4 out, 4 delivered; 1 went astray", |tally| {
+                tally.arrivals[0].mailed = None;
+            }),
+            ("1 SMS in (0 multi-part), 1 mails, 4 out, 3 delivered; 1 went astray", |tally| {
+                tally.departures[1].delivered = None;
+            }),
+            ("1 SMS in (0 multi-part), 1 mails, 4 out, 4 delivered; 1 went astray", |tally| {
+                tally.strangers.push("twice".to_owned());
+            }),
+            ("1 SMS in (0 multi-part), 1 mails, 4 out, 4 delivered; 1 went astray", |tally| {
+                tally.departures[3].modem = SIMS[0].slot.to_owned();
+            }),
+        ];
+        for (line, spoil) in cases {
+            let mut tally = tally();
+            spoil(&mut tally);
+            assert_eq!(printed(&tally), (false, line.to_owned()));
+        }
+    }
+}

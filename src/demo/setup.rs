@@ -60,7 +60,7 @@ impl Setup {
             None => temporary()?,
         };
         let mut setup = Self { removed_at_end: folder.1 && !keep, folder: folder.0, tokens: Vec::new() };
-        setup.write("demo.json", "{}\n", 0o600)?;
+        setup.write(MARK, "{}\n", 0o600)?;
         setup.issue_certificate()?;
         for function in FUNCTIONS {
             let token = token::random_token()?;

@@ -72,7 +72,7 @@ pub(super) fn lay_out(picture: &Picture, size: Size) -> Vec<Row> {
         std::iter::once(heading("TRY IT", pen)).chain(commands(picture.commands.lines(), size.columns, room)).collect()
     } else {
         let ours = picture.commands.ours.iter().map(String::as_str);
-        commands(ours, size.columns, left.min(size.rows / 3))
+        commands(ours, size.columns, left.saturating_sub(4).min(size.rows / 3))
     };
     let room = size.rows.saturating_sub(rows.len() + foot.len() + gaps + 3);
     // Twice as much for what comes in as for each of the others.

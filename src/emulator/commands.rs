@@ -1,186 +1,241 @@
-//! Commands of the device, the SIM, the network and USSD (TS 27.007). Messages are in `sms`.
+//! Command lines (ITU-T V.250 clause 5) and the commands of device and network (TS 27.007).
+//!
+//! What concerns the SIM is in `sim`, messages in `sms`, USSD in `ussd`.
 
 use std::time::Duration;
 
-use super::{hex, modem::Modem, personality::UssdText};
+use super::modem::Modem;
+use crate::at::{CmeError, CmsError};
 
-/// Not a code: the answer is out already.
-const ANSWERED: u16 = u16::MAX;
+/// Names for `+CLAC`.
+const NAMES: [&str; 31] = [
+    "+CCID", "+CFUN", "+CGMI", "+CGMM", "+CGMR", "+CGSN", "+CIMI", "+CLAC", "+CLCK", "+CMEE", "+CMGD", "+CMGF",
+    "+CMGL", "+CMGR", "+CMGS", "+CNMA", "+CNMI", "+CNUM", "+COPS", "+CPIN", "+CPMS", "+CREG", "+CSCA", "+CSCS",
+    "+CSMS", "+CSQ", "+CUSD", "+GCAP", "E", "I", "Z",
+];
+
+/// What a command comes to.
+pub(super) enum Done {
+    /// Lines of information, then the next command, or OK.
+    Lines(Vec<String>),
+    /// The answer comes later, and no command follows on the line.
+    Later,
+    /// OK, then a restart.
+    Restart,
+}
+
+/// Why a command failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Failure {
+    /// `ERROR`.
+    Plain,
+    /// `+CME ERROR`.
+    Cme(u16),
+    /// `+CMS ERROR`.
+    Cms(u16),
+}
+
+impl Failure {
+    /// As the terminal wants it by `+CMEE` (TS 27.007 9.1; `+CMS ERROR` follows it with most makers).
+    fn written(self, errors: u8) -> String {
+        // The tables are in the texts that the gateway shows: `+CME ERROR 10 (SIM not inserted)`.
+        let words =
+            |text: String| text.split_once('(').map_or(String::new(), |(_, it)| it.trim_end_matches(')').to_owned());
+        match (errors, self) {
+            (0, _) | (_, Self::Plain) => "ERROR".to_owned(),
+            (2, Self::Cme(code)) => format!("+CME ERROR: {}", words(CmeError::Code(code).to_string())),
+            (2, Self::Cms(code)) => format!("+CMS ERROR: {}", words(CmsError::Code(code).to_string())),
+            (_, Self::Cme(code)) => format!("+CME ERROR: {code}"),
+            (_, Self::Cms(code)) => format!("+CMS ERROR: {code}"),
+        }
+    }
+}
+
+/// One line of information.
+pub(super) fn one(line: impl Into<String>) -> Result<Done, Failure> {
+    Ok(Done::Lines(vec![line.into()]))
+}
+
+/// OK alone.
+pub(super) const NOTHING: Result<Done, Failure> = Ok(Done::Lines(Vec::new()));
 
 impl Modem {
     pub(super) fn command_line(&mut self, now: Duration, line: &str) {
-        let Some(head) = line.get(..2).filter(|head| head.eq_ignore_ascii_case("AT")) else {
+        let Some(commands) = line.get(..2).filter(|head| head.eq_ignore_ascii_case("AT")).and_then(|_| line.get(2..))
+        else {
             return;
         };
-        let command = line.strip_prefix(head).unwrap_or_default();
-        let (name, argument) = match command.split_once('=') {
-            Some((name, argument)) => (name.to_ascii_uppercase(), Some(argument)),
-            None => (command.to_ascii_uppercase(), None),
-        };
-        if self.sms_command(now, &name, argument) {
-            return;
+        let mut lines = Vec::new();
+        for (name, argument) in split(commands) {
+            match self.execute(now, &name, argument.as_deref()) {
+                Ok(Done::Lines(more)) => lines.extend(more),
+                Ok(Done::Later) => return,
+                Ok(Done::Restart) => {
+                    self.answer(now, &lines, "OK");
+                    return self.boot(now);
+                }
+                Err(failure) => return self.fail(now, failure),
+            }
         }
-        match self.device(now, &name, argument) {
-            Ok(lines) => self.answer(now, &lines, "OK"),
-            Err(ANSWERED) => {}
-            Err(code) => self.device_error(now, code),
+        self.answer(now, &lines, "OK");
+    }
+
+    pub(super) fn fail(&mut self, now: Duration, failure: Failure) {
+        self.answer(now, &[], &failure.written(self.settings.errors));
+    }
+
+    fn execute(&mut self, now: Duration, name: &str, argument: Option<&str>) -> Result<Done, Failure> {
+        match name.trim_end_matches('?') {
+            "+CSCA" | "+CSMS" | "+CMGF" | "+CPMS" | "+CNMI" | "+CNMA" | "+CMGL" | "+CMGR" | "+CMGD" | "+CMGS" => {
+                self.sms_command(now, name, argument)
+            }
+            "+CUSD" => self.ussd_command(name, argument),
+            _ => match self.sim_command(name, argument) {
+                Some(result) => result,
+                None => self.device_command(name, argument),
+            },
         }
     }
 
-    fn device_error(&mut self, now: Duration, code: u16) {
-        let result = match (self.settings.errors, code) {
-            (1, 1..) => format!("+CME ERROR: {code}"),
-            (2, 10) => "+CME ERROR: SIM not inserted".to_owned(),
-            (2, 11) => "+CME ERROR: SIM PIN required".to_owned(),
-            (2, 12) => "+CME ERROR: SIM PUK required".to_owned(),
-            (2, 16) => "+CME ERROR: incorrect password".to_owned(),
-            (2, 1..) => "+CME ERROR: operation not allowed".to_owned(),
-            _ => "ERROR".to_owned(),
-        };
-        self.answer(now, &[], &result);
-    }
-
-    fn device(&mut self, now: Duration, name: &str, argument: Option<&str>) -> Result<Vec<String>, u16> {
-        let one = |line: String| Ok(vec![line]);
-        let (iccid_command, iccid_prefix) = self.personality.iccid;
-        if name == iccid_command {
-            return one(format!("{iccid_prefix}894900000000{:07}", self.serial));
-        }
-        if name == self.personality.pin_counter.trim_end_matches("=\"SC\"") || name == "+CPINR" {
-            let (tries, label) = (self.pin_tries, self.personality.pin_counter);
-            return one(match label {
-                "+CPINR" => format!("+CPINR: SIM PIN,{tries},3"),
-                "+QPINC" => format!("+QPINC: \"SC\",{tries},10"),
-                "+ZPINPUK?" => format!("+ZPINPUK: {tries},10"),
-                "^CPIN?" => format!("^CPIN: {},,10,{tries},10,3", self.pin_state()),
-                "+SPIC" => format!("+SPIC: {tries},10,3,10"),
-                _ => format!("+QTRPIN: {tries},10,3,10"),
-            });
-        }
+    fn device_command(&mut self, name: &str, argument: Option<&str>) -> Result<Done, Failure> {
         match (name, argument) {
-            ("" | "Z" | "&F" | "+CMMS" | "+CLIP" | "+CRC" | "+CVHU" | "+DDET" | "+CSMP" | "^CURC" | "^USSDMODE", _) => {
-                Ok(Vec::new())
-            }
-            ("E0" | "E1" | "E", _) => {
+            ("Z" | "&F" | "&W" | "V" | "V1" | "Q0" | "X" | "X4" | "&D" | "&C" | "&D2" | "&C1" | "H" | "S", _)
+            | ("+CMMS" | "+CLIP" | "+CRC" | "+CVHU" | "+DDET" | "+CSMP" | "^CURC" | "^USSDMODE" | "+CLTS", _)
+            | ("+COPS" | "+CGREG" | "+CEREG", Some(_)) => NOTHING,
+            ("E" | "E0" | "E1", _) => {
                 self.settings.echo = name == "E1";
-                Ok(Vec::new())
+                NOTHING
             }
-            ("I", _) => Ok(vec![self.personality.manufacturer.to_owned(), self.personality.model.to_owned()]),
+            ("I", _) => {
+                let model = self.personality;
+                Ok(Done::Lines([model.manufacturer, model.model, model.revision].map(str::to_owned).to_vec()))
+            }
+            ("+CMEE", Some("?")) => one("+CMEE: (0-2)"),
+            ("+CMEE?", _) => one(format!("+CMEE: {}", self.settings.errors)),
             ("+CMEE", Some(mode)) => {
-                self.settings.errors = mode.parse().map_err(|_| 3_u16)?;
-                Ok(Vec::new())
+                self.settings.errors = parse(mode, Failure::Cme(50))?;
+                NOTHING
             }
-            ("+GCAP", _) => one("+GCAP: +CGSM".to_owned()),
-            ("+CGMI", _) => one(self.personality.manufacturer.to_owned()),
-            ("+CGMM", _) => one(self.personality.model.to_owned()),
-            ("+CGMR", _) => one(self.personality.revision.to_owned()),
-            ("+CGSN", _) if self.personality.imei_quoted => one(format!("\"{}\"", self.imei)),
-            ("+CGSN", _) => one(self.imei.clone()),
-            ("+CFUN?", _) => one("+CFUN: 1".to_owned()),
-            ("+CFUN", Some("1,1")) => {
-                self.boot(now);
-                Ok(Vec::new())
-            }
-            ("+CFUN", Some(_)) => Ok(Vec::new()),
-            ("+CPIN?", _) => one(format!("+CPIN: {}", self.pin_state())),
-            ("+CPIN", Some(pin)) => self.enter_pin(pin.trim_matches('"')),
-            ("+CSCS", Some(charset)) => {
-                self.settings.charset = charset.trim_matches('"').to_owned();
-                Ok(Vec::new())
-            }
+            ("+GCAP", _) => one("+GCAP: +CGSM"),
+            ("+CLAC", _) => Ok(Done::Lines(NAMES.map(str::to_owned).to_vec())),
+            ("+CGMI", None) => one(self.personality.manufacturer),
+            ("+CGMM", None) => one(self.personality.model),
+            ("+CGMR", None) => one(self.personality.revision),
+            ("+CGSN", None) if self.personality.imei_quoted => one(format!("\"{}\"", self.imei)),
+            ("+CGSN", None) => one(self.imei.clone()),
+            ("+CGMI" | "+CGMM" | "+CGMR" | "+CGSN" | "+CNUM" | "+CIMI", Some("?")) => NOTHING,
+            ("+CFUN?", _) => one("+CFUN: 1"),
+            ("+CFUN", Some("1,1")) => Ok(Done::Restart),
+            ("+CFUN", Some(_)) => NOTHING,
+            ("+CSCS", Some("?")) => one("+CSCS: (\"GSM\",\"UCS2\")"),
+            ("+CSCS?", _) => one(format!("+CSCS: \"{}\"", self.settings.charset)),
+            ("+CSCS", Some(charset)) => match charset.trim_matches('"') {
+                charset @ ("GSM" | "UCS2" | "IRA") => {
+                    charset.clone_into(&mut self.settings.charset);
+                    NOTHING
+                }
+                _ => Err(Failure::Cme(50)),
+            },
             ("+CSQ", _) => one(format!("+CSQ: {},99", self.signal)),
+            ("+CREG", Some("?")) => one("+CREG: (0-2)"),
             ("+CREG", Some(mode)) => {
-                self.settings.creg = mode.parse().map_err(|_| 3_u16)?;
-                Ok(Vec::new())
+                self.settings.creg = parse(mode, Failure::Cme(50))?;
+                NOTHING
             }
             ("+CREG?" | "+CGREG?" | "+CEREG?", _) => {
-                one(format!("{}: {},{}", name.trim_end_matches('?'), self.settings.creg, self.registration))
+                let name = name.trim_end_matches('?');
+                one(format!("{name}: {},{}", self.settings.creg, self.registration))
             }
-            ("+COPS", Some(_)) => Ok(Vec::new()),
-            ("+COPS?", _) if self.registered() => one("+COPS: 0,0,\"Testnetz\"".to_owned()),
-            ("+COPS?", _) => one("+COPS: 0".to_owned()),
-            ("+CIMI" | "+CNUM" | "+CUSD", _) if !self.unlocked => Err(if self.pin_tries == 0 { 12 } else { 11 }),
-            ("+CIMI", _) => one(format!("26201{:010}", self.serial)),
-            ("+CNUM", _) => one(format!("+CNUM: ,\"{}\",145", self.number)),
-            ("+CLCK", Some(_)) => one(format!("+CLCK: {}", u8::from(self.pin.is_some()))),
-            ("+CUSD", Some(request)) => self.ussd(now, request),
-            _ => Err(if self.settings.errors > 0 && name.starts_with("+CUSD") { 3 } else { 0 }),
+            ("+COPS?", _) if self.registered() => one("+COPS: 0,0,\"Testnetz\""),
+            ("+COPS?", _) => one("+COPS: 0"),
+            _ => Err(Failure::Plain),
         }
     }
+}
 
-    fn pin_state(&self) -> &'static str {
-        match (self.unlocked, self.pin_tries) {
-            (true, _) => "READY",
-            (false, 0) => "SIM PUK",
-            (false, _) => "SIM PIN",
-        }
+/// A number, or the failure.
+pub(super) fn parse<T: std::str::FromStr>(text: &str, failure: Failure) -> Result<T, Failure> {
+    text.trim().parse().map_err(|_| failure)
+}
+
+/// The commands of a line: basic ones follow each other directly, others after a semicolon. What comes after `=` is the
+/// argument; a `?` is kept with the name.
+fn split(line: &str) -> Vec<(String, Option<String>)> {
+    let mut commands = Vec::new();
+    let mut rest = line.trim_start_matches([' ', ';']);
+    while let Some(first) = rest.chars().next() {
+        let end = if first.is_ascii_alphabetic() || first == '&' { basic_end(rest) } else { extended_end(rest) };
+        let (command, after) = rest.split_at(end);
+        let (name, argument) = match command.split_once('=') {
+            Some((name, argument)) => (name, Some(argument.to_owned())),
+            None => (command, None),
+        };
+        commands.push((name.trim().to_ascii_uppercase(), argument));
+        rest = after.trim_start_matches([' ', ';']);
     }
+    commands
+}
 
-    fn enter_pin(&mut self, pin: &str) -> Result<Vec<String>, u16> {
-        if self.unlocked {
-            return Err(3);
-        }
-        if self.pin_tries == 0 {
-            return Err(12);
-        }
-        if self.pin.as_deref() == Some(pin) {
-            self.unlocked = true;
-            self.pin_tries = 3;
-            return Ok(Vec::new());
-        }
-        self.pin_tries -= 1;
-        Err(16)
+/// A letter, `&` before it perhaps, and digits; `S` goes on with a value.
+fn basic_end(text: &str) -> usize {
+    if text.starts_with(['S', 's']) {
+        return extended_end(text);
     }
+    let head = text.char_indices().position(|(_, letter)| letter.is_ascii_alphabetic()).map_or(1, |at| at + 1);
+    text.char_indices().skip(head).find(|(_, letter)| !letter.is_ascii_digit()).map_or(text.len(), |(at, _)| at)
+}
 
-    /// `*100#` is the balance, `*101#` a menu, all else is unknown to the network.
-    fn ussd(&mut self, now: Duration, request: &str) -> Result<Vec<String>, u16> {
-        let mut fields = request.split(',');
-        match (fields.next(), fields.next()) {
-            (Some("2"), _) => self.menu = false,
-            (Some("1"), Some(code)) => {
-                let code = self.ussd_code(code.trim_matches('"'));
-                let in_menu = std::mem::take(&mut self.menu);
-                let (state, text) = match (in_menu, code.as_str()) {
-                    (false, "*100#") | (true, "1") => {
-                        let (euro, cent) = (self.balance / 100, self.balance % 100);
-                        (0, format!("Ihr Guthaben beträgt: {euro},{cent:02} EUR"))
-                    }
-                    (false, "*101#") => {
-                        self.menu = true;
-                        (1, "1 Guthaben 2 Ende".to_owned())
-                    }
-                    (true, _) => (2, "Ende".to_owned()),
-                    (false, _) => (4, String::new()),
-                };
-                self.answer(now, &[], "OK");
-                self.print_ussd(now, state, &text);
-                return Err(ANSWERED);
-            }
+/// Up to a semicolon outside quotes.
+fn extended_end(text: &str) -> usize {
+    let mut quoted = false;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '"' => quoted = !quoted,
+            ';' if !quoted => return at,
             _ => {}
         }
-        Ok(Vec::new())
     }
+    text.len()
+}
 
-    fn ussd_code(&self, written: &str) -> String {
-        let octets = || hex::decode(written).unwrap_or_default();
-        match self.personality.ussd {
-            _ if written.starts_with('*') || written.len() < 3 => written.to_owned(),
-            UssdText::PackedHex => hex::unpacked_text(&octets()),
-            UssdText::Plain | UssdText::Ucs2Hex => hex::ucs2_text(&octets()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line, and the commands it holds.
+    type Row<'a> = (&'a str, &'a [(&'a str, Option<&'a str>)]);
+
+    #[test]
+    fn lines_are_split_into_commands() {
+        let table: [Row<'_>; 8] = [
+            ("", &[]),
+            ("E0", &[("E0", None)]),
+            ("E0V1+CMEE=1;+CREG?", &[("E0", None), ("V1", None), ("+CMEE", Some("1")), ("+CREG?", None)]),
+            ("&F", &[("&F", None)]),
+            ("S0=0", &[("S0", Some("0"))]),
+            ("+cpms=\"SM\",\"SM\"", &[("+CPMS", Some("\"SM\",\"SM\""))]),
+            ("+CUSD=1,\"a;b\",15;+CSQ", &[("+CUSD", Some("1,\"a;b\",15")), ("+CSQ", None)]),
+            ("&", &[("&", None)]),
+        ];
+        for (line, commands) in table {
+            let expected: Vec<_> =
+                commands.iter().map(|(name, argument)| ((*name).to_owned(), argument.map(str::to_owned))).collect();
+            assert_eq!(split(line), expected, "{line}");
         }
     }
 
-    fn print_ussd(&mut self, now: Duration, state: u8, text: &str) {
-        let written = match self.personality.ussd {
-            UssdText::Plain if self.settings.charset == "UCS2" => hex::ucs2(text),
-            UssdText::Plain => text.to_owned(),
-            UssdText::Ucs2Hex => hex::ucs2(text),
-            UssdText::PackedHex => hex::packed(text),
-        };
-        let coding = if self.personality.ussd == UssdText::Ucs2Hex { 72 } else { 15 };
-        self.notice(
-            now,
-            &if text.is_empty() { format!("+CUSD: {state}") } else { format!("+CUSD: {state},\"{written}\",{coding}") },
-        );
+    #[test]
+    fn failures_are_written_as_asked() {
+        let table = [
+            (0, Failure::Cme(10), "ERROR"),
+            (1, Failure::Cme(10), "+CME ERROR: 10"),
+            (2, Failure::Cme(10), "+CME ERROR: SIM not inserted"),
+            (1, Failure::Cms(321), "+CMS ERROR: 321"),
+            (2, Failure::Cms(321), "+CMS ERROR: invalid memory index"),
+            (2, Failure::Plain, "ERROR"),
+        ];
+        for (errors, failure, written) in table {
+            assert_eq!(failure.written(errors).to_lowercase(), written.to_lowercase());
+        }
     }
 }

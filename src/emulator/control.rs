@@ -1,42 +1,56 @@
-//! Control socket: one JSON object a line, one answer a line. `{"do": ...}` as [`Request`] says.
+//! The control socket: one JSON object a line, one answer a line, in order.
+//!
+//! ```text
+//! {"do":"inject","to":"+491700000000","from":"+4915112345678","text":"hello"}
+//! {"do":"inject","to":"+491700000000","from":"Bank","text":"long ...","order":"shuffled","duplicate":true,"omit":[2]}
+//! {"do":"inject","to":"+491700000000","from":"+49151","text":"now!","flash":true,"alphabet":"ucs2","wide":true}
+//! {"do":"inject","to":"+491700000000","pdu":"0004..."}
+//! {"do":"inject_pdu","to":"+491700000000","pdu":"0004..."}
+//! {"do":"fault","modem":0,"what":{"fault":"silence","seconds":3.5}}
+//! {"do":"fault","modem":0,"what":{"fault":"replug","link":"modem-77"}}
+//! {"do":"conditions","set":{"submit_latency":0.2,"report_delay":1,"report_jitter":2,"report_loss":10}}
+//! {"do":"conditions","set":{"outcomes":{"+4915":"undelivered","+43":"trying_then_delivered","+44":70}}}
+//! {"do":"ussd","modem":0,"text":"Your balance is low","answer_wanted":false}
+//! {"do":"ledger","since":17}
+//! {"do":"stats"}
+//! {"do":"wait_idle","seconds":10}
+//! ```
+//!
+//! An answer is `{"ok":...}` or `{"error":"field `to`: ..."}`. `inject` answers the ids of the PDUs in the order in which
+//! they come, `ledger` the entries after the one of that number ([`Entry`]), `stats` the modems
+//! ([`Stats`]), `wait_idle` whether it came to that; the others `null`. `conditions` sets all conditions: those not named
+//! are as at the start. The faults are those of [`Fault`]. [`ControlClient`](super::ControlClient) speaks this.
 
 use std::{fs, io, os::unix::fs::FileTypeExt, path::PathBuf, time::Duration};
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
     task::JoinSet,
 };
 
-use super::{faults::Fault, network::Conditions, serve::Shared, world::World};
-use crate::tpdu::{Address, Deliver, EncodedPdu, Incoming, MessageClass, Reference, encode_incoming, segment};
+use super::{
+    conditions::{Conditions, seconds},
+    faults::Fault,
+    inject::{Injection, inject},
+    ledger::Entry,
+    serve::Shared,
+    world::World,
+};
 
 /// What can be asked.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case")]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// Sends a text to a modem's number; answers the ids of its segments.
-    Inject {
-        /// Number of a modem.
-        to: String,
-        /// Number, or name.
-        from: String,
-        /// The text.
-        text: String,
-        /// Segments come last first.
-        #[serde(default)]
-        reversed: bool,
-        /// Shown at once (class 0).
-        #[serde(default)]
-        flash: bool,
-    },
-    /// Sends a PDU to a modem's number as it stands, be it well-formed or not; answers its id.
+    /// Sends a message to a modem from outside.
+    Inject(Injection),
+    /// Short for `inject` with a PDU only.
     InjectPdu {
         /// Number of a modem.
         to: String,
-        /// Service centre address and TPDU in hex.
+        /// Service centre address and TPDU in hex, be they well-formed or not.
         pdu: String,
     },
     /// Starts a fault.
@@ -51,14 +65,57 @@ pub enum Request {
         /// How.
         set: Conditions,
     },
+    /// The network sends a USSD text.
+    Ussd {
+        /// Index of the modem.
+        modem: usize,
+        /// The text.
+        text: String,
+        /// The network waits for an answer.
+        #[serde(default)]
+        answer_wanted: bool,
+    },
     /// Reads the ledger.
     Ledger {
         /// Only entries after this number.
         #[serde(default)]
-        since: usize,
+        since: u64,
     },
     /// Lists modems and what waits.
     Stats,
+    /// Waits until nothing is under way.
+    WaitIdle {
+        /// That long at most.
+        seconds: f64,
+    },
+}
+
+/// What waits, and where.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Stats {
+    /// PDUs the network has not delivered.
+    pub waiting: usize,
+    /// Entries in the ledger.
+    pub entries: u64,
+    /// The modems.
+    pub modems: Vec<ModemStats>,
+}
+
+/// A modem.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ModemStats {
+    /// Number of its SIM.
+    pub number: String,
+    /// Its IMEI.
+    pub imei: String,
+    /// Its model.
+    pub model: String,
+    /// Name of the link to it; none if it is not plugged.
+    pub link: Option<String>,
+    /// In the network.
+    pub registered: bool,
+    /// Messages and reports in its memories.
+    pub stored: usize,
 }
 
 /// The socket, which ends with its owner.
@@ -83,7 +140,7 @@ impl Control {
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => {
-                    conversations.spawn(answer(shared.clone(), accepted?.0));
+                    conversations.spawn(converse(shared.clone(), accepted?.0));
                 }
                 Some(_) = conversations.join_next() => {}
             }
@@ -98,90 +155,119 @@ impl Drop for Control {
     }
 }
 
-async fn answer(shared: Shared, stream: UnixStream) -> io::Result<()> {
+async fn converse(shared: Shared, stream: UnixStream) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
     while let Some(line) = lines.next_line().await? {
-        let result = serde_json::from_str(&line).map_err(|error| error.to_string());
-        let result = result.and_then(|request| shared.with(|world, now| perform(world, now, request)));
-        let reply = result.map_or_else(|error| json!({ "error": error }), |value| json!({ "ok": value }));
+        let reply = match parse(&line) {
+            Ok(Request::WaitIdle { seconds: at_most }) => Ok(Value::Bool(shared.wait_idle(seconds(at_most)).await)),
+            Ok(request) => shared.with(|world, now| perform(world, now, request)),
+            Err(error) => Err(error),
+        };
+        let reply = reply.map_or_else(|error| json!({ "error": error }), |value| json!({ "ok": value }));
         write.write_all(format!("{reply}\n").as_bytes()).await?;
     }
     Ok(())
 }
 
-fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, String> {
-    match request {
-        Request::Inject { to, from, text, reversed, flash } => {
-            let class = flash.then_some(MessageClass::Zero);
-            inject(world, now, &to, &from, &text, reversed, class)
+fn parse(line: &str) -> Result<Request, String> {
+    let fields: Map<String, Value> = serde_json::from_str(line).map_err(|error| format!("no JSON object: {error}"))?;
+    let read = |fields: &Map<String, Value>| serde_json::from_value::<Request>(Value::Object(fields.clone()));
+    read(&fields).map_err(|error| {
+        // What is wrong is in the field without which something else is wrong, or nothing.
+        let without = |name: &String| {
+            let mut rest = fields.clone();
+            rest.remove(name);
+            match read(&rest) {
+                Ok(_) => true,
+                Err(other) => other.to_string().contains(&format!("missing field `{name}`")),
+            }
+        };
+        let named = error.to_string().contains("field `");
+        match fields.keys().filter(|name| *name != "do" && !named).find(|name| without(name)) {
+            Some(name) => format!("field `{name}`: {error}"),
+            None => error.to_string(),
         }
+    })
+}
+
+fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, String> {
+    let no_modem = |world: &World| format!("field `modem`: there are {} modems", world.modems().len());
+    match request {
+        Request::Inject(injection) => inject(world, now, &injection).map(|ids| json!(ids)),
         Request::InjectPdu { to, pdu } => {
-            known(world, &to)?;
-            let service_centre = pdu.get(..2).and_then(|octets| usize::from_str_radix(octets, 16).ok());
-            let tpdu_octets = (pdu.len() / 2).saturating_sub(service_centre.unwrap_or_default() + 1);
-            Ok(json!(world.network.enqueue(now, &to, EncodedPdu { hex: pdu, tpdu_octets }, None, false)))
+            let injection = Injection { to, pdu: Some(pdu), ..Injection::default() };
+            inject(world, now, &injection).map(|ids| json!(ids))
         }
         Request::Fault { modem, what } => {
-            if world.start_fault(now, modem, what) {
-                Ok(Value::Null)
-            } else {
-                Err(format!("no modem {modem}"))
-            }
+            world.start_fault(now, modem, what).then_some(Value::Null).ok_or_else(|| no_modem(world))
         }
         Request::Conditions { set } => {
             world.network.conditions = set;
             Ok(Value::Null)
         }
-        Request::Ledger { since } => Ok(json!(world.network.ledger().get(since..).unwrap_or_default())),
-        Request::Stats => {
-            let modems: Vec<Value> = world
-                .modems()
-                .iter()
-                .map(|modem| json!({ "number": modem.number, "imei": modem.imei(), "model": modem.personality.name }))
-                .collect();
-            Ok(json!({ "modems": modems, "waiting": world.network.waiting() }))
+        Request::Ussd { modem, text, answer_wanted } => {
+            world.send_ussd(now, modem, &text, answer_wanted).then_some(Value::Null).ok_or_else(|| no_modem(world))
+        }
+        Request::Ledger { since } => {
+            let since = usize::try_from(since).unwrap_or(usize::MAX);
+            Ok(json!(world.network.ledger().get(since..).unwrap_or_default() as &[Entry]))
+        }
+        Request::Stats => Ok(json!(stats(world))),
+        Request::WaitIdle { .. } => Ok(Value::Bool(world.is_idle())),
+    }
+}
+
+fn stats(world: &World) -> Stats {
+    let modems = world.modems().iter().map(|modem| ModemStats {
+        number: modem.number.clone(),
+        imei: modem.imei().to_owned(),
+        model: modem.personality.name.to_owned(),
+        link: modem.link().map(str::to_owned),
+        registered: modem.registered(),
+        stored: modem.stored(),
+    });
+    Stats { waiting: world.network.waiting(), entries: world.network.ledger().len() as u64, modems: modems.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_requests_name_the_field() {
+        let table = [
+            ("nonsense", "no JSON object"),
+            (r#"{"do":"dance"}"#, "unknown variant `dance`"),
+            (r#"{"text":"x"}"#, "missing field `do`"),
+            (r#"{"do":"inject","from":"x"}"#, "missing field `to`"),
+            (r#"{"do":"inject","to":5}"#, "field `to`"),
+            (r#"{"do":"inject","to":"+49","colour":1}"#, "unknown field `colour`"),
+            (r#"{"do":"inject","to":"+49","order":"upwards"}"#, "field `order`"),
+            (r#"{"do":"fault","modem":"first","what":{"fault":"unplug"}}"#, "field `modem`"),
+            (r#"{"do":"fault","modem":0,"what":{"fault":"hiccup"}}"#, "field `what`"),
+            (r#"{"do":"conditions","set":{"report_loss":1000}}"#, "field `set`"),
+        ];
+        for (line, part) in table {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(part), "{line}: {error}");
         }
     }
-}
 
-fn known(world: &World, number: &str) -> Result<(), String> {
-    let found = world.modems().iter().any(|modem| modem.number == number);
-    found.then_some(()).ok_or_else(|| format!("no modem has the number {number}"))
-}
-
-fn inject(
-    world: &mut World,
-    now: Duration,
-    to: &str,
-    from: &str,
-    text: &str,
-    reversed: bool,
-    class: Option<MessageClass>,
-) -> Result<Value, String> {
-    known(world, to)?;
-    let sender = Address::number(from).or_else(|_| Address::alphanumeric(from)).map_err(|error| error.to_string())?;
-    let reference = Reference::Narrow((world.network.ledger().len() % 256) as u8);
-    let mut segments = segment(text, reference, class).map_err(|error| error.to_string())?;
-    if reversed {
-        segments.reverse();
+    #[test]
+    fn requests_are_read_as_they_are_written() {
+        let table = [
+            Request::Inject(Injection { to: "+491".to_owned(), text: "x".to_owned(), ..Injection::default() }),
+            Request::Fault { modem: 3, what: Fault::Unplug },
+            Request::Conditions { set: Conditions::default() },
+            Request::Ussd { modem: 0, text: "x".to_owned(), answer_wanted: true },
+            Request::Ledger { since: 4 },
+            Request::Stats,
+            Request::WaitIdle { seconds: 0.5 },
+        ];
+        for request in table {
+            let line = serde_json::to_string(&request).unwrap();
+            assert_eq!(parse(&line).as_ref(), Ok(&request), "{line}");
+        }
     }
-    let mut ids = Vec::new();
-    for part in segments {
-        let text = part.user_data.text(part.data_coding);
-        let deliver = Deliver {
-            more_messages: false,
-            loop_prevention: false,
-            reply_path: false,
-            status_report: false,
-            originating_address: sender.clone(),
-            protocol_identifier: 0,
-            data_coding: part.data_coding,
-            service_centre_timestamp: world.network.stamp(now),
-            user_data: part.user_data,
-        };
-        let pdu = encode_incoming(None, &Incoming::Deliver(deliver)).map_err(|error| error.to_string())?;
-        ids.push(world.network.enqueue(now, to, pdu, Some(text), false));
-    }
-    Ok(json!(ids))
 }

@@ -1,8 +1,10 @@
-//! Faults on demand, and the dice they are thrown with. Says what goes wrong; the modem makes it go wrong.
+//! Faults on demand, and the dice they are thrown with. Most only set what the modem's own code then goes by.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::{conditions::seconds, modem::Modem};
 
 /// A fault to start now.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -85,6 +87,15 @@ pub enum Fault {
     PinRequired {
         /// The PIN.
         pin: String,
+        /// Tries left; none: as many as there were.
+        tries: Option<u8>,
+    },
+    /// The SIM asks for its PUK.
+    PukRequired,
+    /// The SIM is taken out, or put back.
+    SimAbsent {
+        /// Out or back.
+        absent: bool,
     },
     /// The balance is set.
     Balance {
@@ -106,6 +117,61 @@ pub(super) struct Pending {
     pub(super) drop_notices: u32,
     pub(super) duplicate: bool,
     pub(super) slots: Option<usize>,
+}
+
+impl Modem {
+    /// Starts a fault.
+    pub fn start_fault(&mut self, now: Duration, fault: Fault) {
+        match fault {
+            Fault::Silence { seconds: length } => {
+                self.faults.silent_until = Some(length.map_or(Duration::MAX, |length| now + seconds(length)));
+            }
+            Fault::Garbage { count } => {
+                let mut dice = Dice::new(self.serial ^ u64::try_from(now.as_micros()).unwrap_or_default());
+                let bytes = (0..count).map(|_| dice.below(256) as u8).collect();
+                self.emit(now, bytes, None);
+            }
+            Fault::ByteByByte { on } => self.faults.byte_by_byte = on,
+            Fault::CmsError { code, count } => self.faults.cms = Some((code, count)),
+            Fault::NoPrompt { count } => self.faults.no_prompt = count,
+            Fault::HangAfterPayload { submitted } => self.faults.hang = Some(submitted),
+            Fault::Late { seconds: length } => self.faults.late = Some(seconds(length)),
+            Fault::Interleave { on } => self.faults.interleave = on,
+            Fault::DropNotices { count } => self.faults.drop_notices = count,
+            Fault::Duplicate => self.faults.duplicate = true,
+            Fault::LimitMemory { slots } => self.faults.slots = slots,
+            Fault::Unplug => self.unplug(),
+            Fault::Replug { link } => {
+                self.unplug();
+                self.link = link.unwrap_or_else(|| std::mem::take(&mut self.link));
+                self.plugged = true;
+                self.plugs += 1;
+                self.boot(now);
+            }
+            Fault::Reboot => self.boot(now),
+            Fault::Registration { state } => {
+                self.registration = state;
+                if self.settings.creg > 0 {
+                    self.notice(now, &format!("+CREG: {state}"), None);
+                }
+            }
+            Fault::Signal { value } => self.signal = value,
+            Fault::PinRequired { pin, tries } => {
+                self.sim.pin = Some(pin);
+                self.sim.unlocked = false;
+                self.sim.tries = tries.unwrap_or(self.sim.tries);
+            }
+            Fault::PukRequired => {
+                self.sim.unlocked = false;
+                self.sim.tries = 0;
+            }
+            Fault::SimAbsent { absent } => {
+                self.sim.present = !absent;
+                self.sim.unlocked = self.sim.pin.is_none();
+            }
+            Fault::Balance { cents } => self.sim.balance = cents,
+        }
+    }
 }
 
 /// SplitMix64: the same seed throws the same numbers.
@@ -130,5 +196,36 @@ impl Dice {
     /// A number below `bound`; 0 if that is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.roll().checked_rem(bound).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_throws_the_same_numbers() {
+        let throw = |seed| {
+            let mut dice = Dice::new(seed);
+            [dice.below(1000), dice.below(1000), dice.below(1000)]
+        };
+        assert_eq!(throw(7), throw(7));
+        assert_ne!(throw(7), throw(8));
+        assert_eq!(Dice::new(7).below(0), 0);
+    }
+
+    #[test]
+    fn faults_are_read_as_documented() {
+        let table = [
+            (r#"{"fault":"silence","seconds":null}"#, Fault::Silence { seconds: None }),
+            (r#"{"fault":"unplug"}"#, Fault::Unplug),
+            (r#"{"fault":"replug","link":"modem-77"}"#, Fault::Replug { link: Some("modem-77".to_owned()) }),
+            (r#"{"fault":"cms_error","code":38,"count":2}"#, Fault::CmsError { code: 38, count: 2 }),
+            (r#"{"fault":"pin_required","pin":"1234"}"#, Fault::PinRequired { pin: "1234".to_owned(), tries: None }),
+        ];
+        for (text, fault) in table {
+            assert_eq!(serde_json::from_str::<Fault>(text).unwrap(), fault, "{text}");
+        }
+        assert!(serde_json::from_str::<Fault>(r#"{"fault":"silence","second":1}"#).is_err());
     }
 }

@@ -1,24 +1,39 @@
 //! Modems made of code in a simulated network with a service centre: for tests, the demo, and any program on a pty.
+//!
+//! [`World`] joins [`Modem`]s and [`Network`] without I/O and without a clock. [`Shared`] runs one; over it sit
+//! [`VirtualPool`] (streams in the process) and [`emulate`] (ptys and a control socket, which [`ControlClient`] uses).
 
 mod args;
+mod client;
 mod commands;
+mod conditions;
 mod control;
 mod faults;
-mod hex;
+mod inject;
+mod ledger;
 mod modem;
 mod network;
 mod personality;
 mod port;
 mod pty;
 mod serve;
+mod sim;
 mod sms;
+mod ussd;
 mod world;
 
+#[cfg(test)]
+mod tests;
+
 pub use args::EmulateArgs;
-pub use control::Request;
+pub use client::{ControlClient, ControlError};
+pub use conditions::{Conditions, Outcome};
+pub use control::{ModemStats, Request, Stats};
 pub use faults::{Dice, Fault};
-pub use modem::{Event, Modem, Taken};
-pub use network::{Conditions, Entry, Happening, Item, Network};
+pub use inject::{Injection, Letters, Order};
+pub use ledger::{Concatenated, Entry, Happening, Notice, ReportOn};
+pub use modem::{Event, Modem, Piece, Taken};
+pub use network::{Item, Network, Place};
 pub use personality::{PERSONALITIES, Personality, UssdText};
 pub use pty::emulate;
 pub use serve::{Shared, VirtualPool};

@@ -1,4 +1,4 @@
-//! A modem made of code: lines in, answers out, time told. Device and SIM commands are in `commands`, messages in `sms`.
+//! A modem made of code: bytes in, answers out, time told. What the commands do is in `commands`, `sim`, `sms`, `ussd`.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -6,35 +6,66 @@ use std::{
 };
 
 use super::{
-    faults::{Fault, Pending},
-    network::{Item, seconds},
+    faults::Pending,
+    network::{Item, Place},
     personality::Personality,
 };
+
+/// Longest line or PDU; more is cut off.
+const LONGEST: usize = 2048;
+/// Between two bytes of a modem that hands them out one by one.
+const BYTE: Duration = Duration::from_millis(1);
+/// How long a notice waits for a listing it could fall into.
+const INTERLEAVE: Duration = Duration::from_millis(300);
 
 /// What a modem tells the network.
 #[derive(Debug)]
 pub enum Event {
     /// A message is sent; answer with [`Modem::submitted`].
     Submit(String),
+    /// A message was not sent.
+    SubmitFailed(u16),
     /// An item was acknowledged.
     Acknowledged(Item),
     /// An item was not acknowledged in time.
     Refused(Item),
     /// A stored item was deleted.
-    Deleted(u64),
+    Deleted {
+        /// The item.
+        item: Item,
+        /// Where it was.
+        memory: String,
+        /// Where it was.
+        index: usize,
+    },
 }
 
-/// Where an item went.
+/// What became of an item.
 #[derive(Debug)]
 pub enum Taken {
     /// Stored, or printed where no acknowledgement is asked.
-    Done(Item),
+    Done(Item, Place),
     /// Printed; the acknowledgement is awaited.
-    Awaited,
-    /// No room.
+    Awaited(Item, Place),
+    /// A report that nobody wants.
+    Discarded(Item),
+    /// No room now.
     Full(Item),
 }
 
+/// Bytes for the terminal.
+#[derive(Debug, Default)]
+pub struct Piece {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The item they tell of.
+    pub announces: Option<u64>,
+}
+
+/// An unsolicited line, and the item it tells of.
+type Announcement = (String, Option<u64>);
+
+/// What a terminal sets and a restart forgets.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) echo: bool,
@@ -43,6 +74,7 @@ pub(super) struct Settings {
     pub(super) indications: [u8; 5],
     pub(super) phase: u8,
     pub(super) creg: u8,
+    pub(super) ussd_notices: bool,
     pub(super) charset: String,
     pub(super) memories: [String; 3],
 }
@@ -56,10 +88,21 @@ impl Settings {
             indications: [0; 5],
             phase: 0,
             creg: 0,
+            ussd_notices: false,
             charset: "GSM".to_owned(),
             memories: ["SM", "SM", "SM"].map(str::to_owned),
         }
     }
+}
+
+/// The SIM card: what survives every restart of the modem.
+#[derive(Debug)]
+pub(super) struct Sim {
+    pub(super) present: bool,
+    pub(super) pin: Option<String>,
+    pub(super) tries: u8,
+    pub(super) unlocked: bool,
+    pub(super) balance: i64,
 }
 
 #[derive(Debug)]
@@ -79,21 +122,31 @@ pub struct Modem {
     pub(super) serial: u64,
     pub(super) settings: Settings,
     pub(super) storage: BTreeMap<String, BTreeMap<usize, Stored>>,
-    pub(super) pin: Option<String>,
-    pub(super) pin_tries: u8,
-    pub(super) unlocked: bool,
+    pub(super) sim: Sim,
     pub(super) registration: u8,
     pub(super) signal: u8,
-    pub(super) balance: i64,
     pub(super) menu: bool,
     pub(super) faults: Pending,
     pub(super) plugged: bool,
+    /// How often it came back to the bus.
+    pub(super) plugs: u64,
     pub(super) link: String,
     pub(super) prompt: Option<usize>,
+    /// A message is with the network, whose answer is not there yet.
+    pub(super) submitting: bool,
     pub(super) awaiting: Option<(Item, Duration)>,
     pub(super) events: VecDeque<Event>,
+    /// Notices to print after the answer under way.
+    pub(super) afterwards: Vec<String>,
+    /// An answer that is late.
+    busy: Option<(Duration, String)>,
+    /// Notices that wait to fall into a listing.
+    interleaved: Option<(Duration, Vec<Announcement>)>,
+    /// What the terminal wrote while an answer was under way.
+    held: VecDeque<u8>,
     line: Vec<u8>,
-    output: VecDeque<(Duration, Vec<u8>)>,
+    output: VecDeque<Piece>,
+    next_byte: Duration,
 }
 
 impl Modem {
@@ -108,21 +161,25 @@ impl Modem {
             serial,
             settings: Settings::fresh(),
             storage: BTreeMap::new(),
-            pin: None,
-            pin_tries: 3,
-            unlocked: true,
+            sim: Sim { present: true, pin: None, tries: 3, unlocked: true, balance: 1234 },
             registration: 1,
             signal: 20,
-            balance: 1234,
             menu: false,
             faults: Pending::default(),
             plugged: true,
+            plugs: 0,
             link: format!("modem-{serial:02}"),
             prompt: None,
+            submitting: false,
             awaiting: None,
             events: VecDeque::new(),
+            afterwards: Vec::new(),
+            busy: None,
+            interleaved: None,
+            held: VecDeque::new(),
             line: Vec::new(),
             output: VecDeque::new(),
+            next_byte: Duration::ZERO,
         }
     }
 
@@ -132,42 +189,56 @@ impl Modem {
         &self.imei
     }
 
+    /// Name of the link to it, if it is plugged.
+    #[must_use]
+    pub fn link(&self) -> Option<&str> {
+        self.plugged.then_some(self.link.as_str())
+    }
+
+    /// Messages and reports in its memories.
+    #[must_use]
+    pub fn stored(&self) -> usize {
+        self.storage.values().map(BTreeMap::len).sum()
+    }
+
+    /// In a network.
+    #[must_use]
+    pub fn registered(&self) -> bool {
+        self.plugged && self.sim.present && self.sim.unlocked && matches!(self.registration, 1 | 5)
+    }
+
+    /// It owes no answer, no byte, and awaits no acknowledgement.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.output.is_empty()
+            && self.busy.is_none()
+            && self.interleaved.is_none()
+            && !self.submitting
+            && self.awaiting.is_none()
+    }
+
     /// Bytes from the terminal.
     pub fn handle_input(&mut self, now: Duration, bytes: &[u8]) {
-        if !self.plugged || self.silent(now) {
-            return;
-        }
-        for &byte in bytes {
-            if self.prompt.is_some() {
-                self.payload_byte(now, byte);
-                continue;
-            }
-            if self.settings.echo {
-                self.emit(now, vec![byte]);
-            }
-            match byte {
-                b'\r' => {
-                    let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).trim().to_owned();
-                    self.command_line(now, &line);
-                }
-                0x1b | b'\n' => {}
-                0x08 => drop(self.line.pop()),
-                _ if self.line.len() < 2048 => self.line.push(byte),
-                _ => {}
-            }
+        if self.plugged && !self.silent(now) {
+            self.held.extend(bytes);
+            self.read_held(now);
         }
     }
 
     /// The next bytes for the terminal that are due.
-    pub fn poll_output(&mut self, now: Duration) -> Option<Vec<u8>> {
-        let (due, bytes) = self.output.front_mut()?;
-        if *due > now {
+    pub fn poll_output(&mut self, now: Duration) -> Option<Piece> {
+        let piece = self.output.front_mut()?;
+        if !self.faults.byte_by_byte {
+            return self.output.pop_front();
+        }
+        if now < self.next_byte {
             return None;
         }
-        if self.faults.byte_by_byte && bytes.len() > 1 {
-            return Some(bytes.drain(..1).collect());
+        self.next_byte = now + BYTE;
+        if piece.bytes.len() > 1 {
+            return Some(Piece { bytes: piece.bytes.drain(..1).collect(), announces: None });
         }
-        self.output.pop_front().map(|(_, bytes)| bytes)
+        self.output.pop_front()
     }
 
     /// What the network has to know.
@@ -178,8 +249,11 @@ impl Modem {
     /// When [`Self::handle_timeout`] or [`Self::poll_output`] has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let output = self.output.front().map(|(due, _)| *due);
-        output.into_iter().chain(self.awaiting.as_ref().map(|(_, deadline)| *deadline)).min()
+        let output = (self.faults.byte_by_byte && !self.output.is_empty()).then_some(self.next_byte);
+        let awaiting = self.awaiting.as_ref().map(|(_, deadline)| *deadline);
+        let busy = self.busy.as_ref().map(|(due, _)| *due);
+        let interleaved = self.interleaved.as_ref().map(|(due, _)| *due);
+        [output, awaiting, busy, interleaved].into_iter().flatten().min()
     }
 
     /// Time has passed.
@@ -190,93 +264,149 @@ impl Modem {
             self.settings.indications = [mode, 0, bm, 0, bfr];
             self.events.push_back(Event::Refused(item));
         }
-    }
-
-    /// Starts a fault. Those of links and duplicates show at the network and the port.
-    pub fn start_fault(&mut self, now: Duration, fault: Fault) {
-        match fault {
-            Fault::Silence { seconds: length } => {
-                self.faults.silent_until = Some(length.map_or(Duration::MAX, |length| now + seconds(length)));
-            }
-            Fault::Garbage { count } => self.emit(now, (0..count).map(|at| 0x80 | (at % 127) as u8).collect()),
-            Fault::ByteByByte { on } => self.faults.byte_by_byte = on,
-            Fault::CmsError { code, count } => self.faults.cms = Some((code, count)),
-            Fault::NoPrompt { count } => self.faults.no_prompt = count,
-            Fault::HangAfterPayload { submitted } => self.faults.hang = Some(submitted),
-            Fault::Late { seconds: length } => self.faults.late = Some(seconds(length)),
-            Fault::Interleave { on } => self.faults.interleave = on,
-            Fault::DropNotices { count } => self.faults.drop_notices = count,
-            Fault::Duplicate => self.faults.duplicate = true,
-            Fault::LimitMemory { slots } => self.faults.slots = slots,
-            Fault::Unplug => {
-                self.plugged = false;
-                self.forget();
-            }
-            Fault::Replug { link } => {
-                self.link = link.unwrap_or_else(|| std::mem::take(&mut self.link));
-                self.plugged = true;
-                self.boot(now);
-            }
-            Fault::Reboot => self.boot(now),
-            Fault::Registration { state } => {
-                self.registration = state;
-                if self.settings.creg > 0 {
-                    self.notice(now, &format!("+CREG: {state}"));
-                }
-            }
-            Fault::Signal { value } => self.signal = value,
-            Fault::PinRequired { pin } => {
-                self.pin = Some(pin);
-                self.unlocked = false;
-            }
-            Fault::Balance { cents } => self.balance = cents,
+        if let Some((_, text)) = self.busy.take_if(|(due, _)| *due <= now) {
+            self.finish(now, text);
         }
+        if let Some((_, notices)) = self.interleaved.take_if(|(due, _)| *due <= now) {
+            for (line, announces) in notices {
+                self.emit(now, line.into_bytes(), announces);
+            }
+        }
+        self.read_held(now);
     }
 
+    pub(super) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    pub(super) fn take_duplicate(&mut self) -> bool {
+        std::mem::take(&mut self.faults.duplicate)
+    }
+
+    /// Starts anew: settings are lost, memories and SIM stay.
     pub(super) fn boot(&mut self, now: Duration) {
         self.forget();
         self.faults.silent_until = None;
-        self.unlocked = self.pin.is_none();
+        self.sim.unlocked = self.sim.pin.is_none();
         for line in self.personality.boot {
-            if self.unlocked || !line.ends_with("READY") {
-                self.notice(now, line);
+            if self.sim.present && self.sim.unlocked || !line.ends_with("READY") {
+                self.notice(now, line, None);
             }
         }
     }
 
-    pub(super) fn registered(&self) -> bool {
-        self.plugged && self.unlocked && matches!(self.registration, 1 | 5)
+    /// Leaves the bus: what was not yet written is lost.
+    pub(super) fn unplug(&mut self) {
+        self.plugged = false;
+        self.output.clear();
+        self.forget();
     }
 
     /// An unsolicited line.
-    pub(super) fn notice(&mut self, now: Duration, line: &str) {
-        self.emit(now, format!("\r\n{line}\r\n").into_bytes());
+    pub(super) fn notice(&mut self, now: Duration, line: &str, announces: Option<u64>) {
+        let line = format!("\r\n{line}\r\n");
+        if self.faults.interleave {
+            let (_, notices) = self.interleaved.get_or_insert_with(|| (now + INTERLEAVE, Vec::new()));
+            notices.push((line, announces));
+        } else {
+            self.emit(now, line.into_bytes(), announces);
+        }
     }
 
-    /// Lines, then the final result.
+    /// Lines, then the final result, after the delay that a fault asks for.
     pub(super) fn answer(&mut self, now: Duration, lines: &[String], result: &str) {
+        let delay = self.faults.late.take().unwrap_or_default();
+        self.answer_after(now, delay, lines, result);
+    }
+
+    pub(super) fn answer_after(&mut self, now: Duration, delay: Duration, lines: &[String], result: &str) {
         let mut text = String::new();
-        for line in lines {
-            text.push_str(&format!("\r\n{line}"));
-            if self.faults.interleave {
-                text.push_str(&format!("\r\n\r\n+CREG: {}\r\n", self.registration));
+        let mut announced = Vec::new();
+        if self.faults.interleave && !lines.is_empty() {
+            announced = self.interleaved.take().map(|(_, notices)| notices).unwrap_or_default();
+            announced.push((format!("\r\n+CREG: {}\r\n", self.registration), None));
+        }
+        let mut notices = announced.into_iter();
+        for (at, line) in lines.iter().enumerate() {
+            if at > 0 && line.starts_with('+') {
+                self.interleave(now, &mut text, notices.next());
             }
+            text.push_str(&format!("\r\n{line}"));
         }
         if !lines.is_empty() {
             text.push_str("\r\n");
         }
+        for notice in notices {
+            self.interleave(now, &mut text, Some(notice));
+        }
         text.push_str(&format!("\r\n{result}\r\n"));
-        let late = self.faults.late.take().unwrap_or_default();
-        self.emit(now + late, text.into_bytes());
+        if delay.is_zero() {
+            self.finish(now, text);
+        } else {
+            self.busy = Some((now + delay, text));
+        }
     }
 
-    pub(super) fn emit(&mut self, due: Duration, bytes: Vec<u8>) {
-        if !self.plugged || self.silent(due) || bytes.is_empty() {
+    pub(super) fn emit(&mut self, now: Duration, bytes: Vec<u8>, announces: Option<u64>) {
+        if !self.plugged || self.silent(now) || bytes.is_empty() {
             return;
         }
-        // Output keeps its order: nothing overtakes an answer that is late.
-        let due = self.output.back().map_or(due, |(last, _)| due.max(*last));
-        self.output.push_back((due, bytes));
+        match self.output.back_mut() {
+            Some(last) if last.announces.is_none() && announces.is_none() => last.bytes.extend(bytes),
+            _ => self.output.push_back(Piece { bytes, announces }),
+        }
+    }
+
+    pub(super) fn read_held(&mut self, now: Duration) {
+        while self.busy.is_none() && !self.submitting {
+            let Some(byte) = self.held.pop_front() else { return };
+            if self.settings.echo && byte != 0x1b {
+                self.emit(now, vec![byte], None);
+            }
+            match (self.prompt, byte) {
+                (Some(octets), 0x1a) => {
+                    self.prompt = None;
+                    let pdu = self.take_line();
+                    self.payload(now, octets, pdu);
+                }
+                (Some(_), 0x1b) => {
+                    self.prompt = None;
+                    self.line.clear();
+                    self.answer(now, &[], "OK");
+                }
+                (None, b'\r') => {
+                    let line = self.take_line();
+                    self.command_line(now, &line);
+                }
+                (None, 0x1b | b'\n') => {}
+                (_, 0x08) => drop(self.line.pop()),
+                _ if self.line.len() < LONGEST => self.line.push(byte),
+                _ => {}
+            }
+        }
+    }
+
+    fn take_line(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.line)).trim().to_owned()
+    }
+
+    fn finish(&mut self, now: Duration, text: String) {
+        self.emit(now, text.into_bytes(), None);
+        for line in std::mem::take(&mut self.afterwards) {
+            self.notice(now, &line, None);
+        }
+    }
+
+    /// Puts a notice into the middle of an answer: between two of its entries, never into one.
+    fn interleave(&mut self, now: Duration, text: &mut String, notice: Option<Announcement>) {
+        let Some((line, announces)) = notice else { return };
+        text.push_str("\r\n");
+        if announces.is_none() {
+            text.push_str(&line);
+        } else {
+            self.emit(now, std::mem::take(text).into_bytes(), None);
+            self.emit(now, line.into_bytes(), announces);
+        }
     }
 
     fn silent(&self, now: Duration) -> bool {
@@ -285,28 +415,16 @@ impl Modem {
 
     fn forget(&mut self) {
         self.settings = Settings::fresh();
-        self.output.clear();
         self.line.clear();
+        self.held.clear();
         self.prompt = None;
+        self.menu = false;
+        self.submitting = false;
+        self.busy = None;
+        self.interleaved = None;
+        self.afterwards.clear();
         if let Some((item, _)) = self.awaiting.take() {
             self.events.push_back(Event::Refused(item));
-        }
-    }
-
-    fn payload_byte(&mut self, now: Duration, byte: u8) {
-        match byte {
-            0x1a => {
-                let payload = String::from_utf8_lossy(&std::mem::take(&mut self.line)).trim().to_owned();
-                let octets = self.prompt.take().unwrap_or_default();
-                self.payload(now, octets, payload);
-            }
-            0x1b => {
-                self.line.clear();
-                self.prompt = None;
-                self.answer(now, &[], "OK");
-            }
-            _ if self.line.len() < 2048 => self.line.push(byte),
-            _ => {}
         }
     }
 }
@@ -321,4 +439,16 @@ fn luhn(digits: &str) -> u32 {
         .map(|(at, digit)| if at % 2 == 0 { digit * 2 / 10 + digit * 2 % 10 } else { digit })
         .sum();
     (10 - sum % 10) % 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::luhn;
+
+    #[test]
+    fn the_check_digit_of_an_imei() {
+        for (body, digit) in [("49015420323751", 8), ("35209900176148", 1), ("00000000000000", 0)] {
+            assert_eq!(luhn(body), digit, "{body}");
+        }
+    }
 }

@@ -36,6 +36,10 @@ pub struct Personality {
     pub modem_slots: usize,
     /// Whether `+CNMI` takes `ds` 1: reports straight to the terminal.
     pub direct_reports: bool,
+    /// Slots of a memory `SR` for reports; 0 if they are stored with the messages.
+    pub report_slots: usize,
+    /// Class 0 messages are printed, not stored.
+    pub prints_flash: bool,
     /// The prompt after `+CMGS`.
     pub prompt: &'static str,
     /// Text form of `+CUSD`.
@@ -58,6 +62,8 @@ pub const PERSONALITIES: &[Personality] = &[
         sim_slots: 50,
         modem_slots: 0,
         direct_reports: true,
+        report_slots: 0,
+        prints_flash: false,
         prompt: "\r\n> ",
         ussd: UssdText::Plain,
         boot: &["RDY", "+CFUN: 1", "+CPIN: READY", "Call Ready"],
@@ -74,6 +80,8 @@ pub const PERSONALITIES: &[Personality] = &[
         sim_slots: 30,
         modem_slots: 23,
         direct_reports: true,
+        report_slots: 0,
+        prints_flash: true,
         prompt: "\r\n> ",
         ussd: UssdText::Plain,
         boot: &["RDY", "+CPIN: READY", "SMS DONE", "PB DONE"],
@@ -90,6 +98,8 @@ pub const PERSONALITIES: &[Personality] = &[
         sim_slots: 20,
         modem_slots: 100,
         direct_reports: false,
+        report_slots: 10,
+        prints_flash: true,
         prompt: "\r\n> ",
         ussd: UssdText::Ucs2Hex,
         boot: &["+ZUSIMR:2"],
@@ -106,6 +116,8 @@ pub const PERSONALITIES: &[Personality] = &[
         sim_slots: 20,
         modem_slots: 255,
         direct_reports: true,
+        report_slots: 0,
+        prints_flash: true,
         prompt: "\r\n> ",
         ussd: UssdText::PackedHex,
         boot: &["^BOOT:20952548,0,0,0,75", "^RSSI:20"],
@@ -122,6 +134,8 @@ pub const PERSONALITIES: &[Personality] = &[
         sim_slots: 40,
         modem_slots: 127,
         direct_reports: true,
+        report_slots: 0,
+        prints_flash: true,
         prompt: "\r\n> ",
         ussd: UssdText::Plain,
         boot: &["RDY", "+CPIN: READY", "+QUSIM: 1", "+CFUN: 1", "+QIND: SMS DONE"],
@@ -138,6 +152,8 @@ pub const PERSONALITIES: &[Personality] = &[
         sim_slots: 10,
         modem_slots: 0,
         direct_reports: true,
+        report_slots: 0,
+        prints_flash: false,
         prompt: "> ",
         ussd: UssdText::Plain,
         boot: &[],
@@ -153,5 +169,26 @@ impl Personality {
             one.name == wanted
                 || one.name.split_once('-').is_some_and(|(maker, model)| model == wanted || maker == wanted)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_of_models_will_do() {
+        let table = [
+            ("m35", Some("quectel-m35")),
+            ("SIM7600E", Some("sim7600e")),
+            ("mf190", Some("zte-mf190")),
+            ("huawei", Some("huawei-e3131")),
+            ("ec25", Some("quectel-ec25")),
+            ("generic", Some("generic")),
+            ("nokia", None),
+        ];
+        for (name, model) in table {
+            assert_eq!(Personality::named(name).map(|one| one.name), model, "{name}");
+        }
     }
 }

@@ -54,67 +54,62 @@ pub async fn emulate(options: EmulateArgs) -> io::Result<()> {
     ended.map_or(Ok(()), |result| result.map_err(io::Error::other).and_then(std::convert::identity))
 }
 
-/// A pty and the link to it.
+/// A pty and the link to it, as long as the modem is plugged.
 #[derive(Debug)]
 struct Socket {
     port: Port,
-    link: Link,
+    plug: (u64, String),
+    /// Goes with the pty.
+    _link: Link,
 }
 
 impl Socket {
     /// None if the modem is not plugged.
     fn plug(shared: &Shared, index: usize, dir: &Path) -> io::Result<Option<Self>> {
-        let Some(name) = shared.plugged(index) else { return Ok(None) };
+        let Some(plug) = shared.plugged(index) else { return Ok(None) };
         let port = Port::open()?;
-        let link = Link::new(&dir.join(name), port.name())?;
-        Ok(Some(Self { port, link }))
+        let link = Link::new(&dir.join(&plug.1), port.name())?;
+        Ok(Some(Self { port, plug, _link: link }))
     }
 }
 
 async fn serve(shared: Shared, index: usize, dir: PathBuf, first: Option<Socket>) -> io::Result<()> {
+    let wake = shared.wake(index);
     let mut socket = first;
     loop {
-        let changed = shared.changed().notified();
-        tokio::pin!(changed);
-        changed.as_mut().enable();
         match socket.take() {
             Some(socket) => carry(&shared, index, socket).await?,
-            None => changed.await,
+            None => wake.notified().await,
         }
         socket = Socket::plug(&shared, index, &dir)?;
     }
 }
 
+/// Carries bytes until the modem is unplugged.
 async fn carry(shared: &Shared, index: usize, mut socket: Socket) -> io::Result<()> {
-    let Socket { port, link } = &mut socket;
+    let wake = shared.wake(index);
     let mut buffer = [0; 1024];
     let mut held: VecDeque<u8> = VecDeque::new();
-    while shared.plugged(index).is_some_and(|name| link.0.ends_with(name)) {
-        let changed = shared.changed().notified();
-        tokio::pin!(changed);
-        changed.as_mut().enable();
+    while shared.plugged(index).as_ref() == Some(&socket.plug) {
         let (output, next) = shared.output(index);
-        held.extend(output.into_iter().flatten());
+        held.extend(output);
         while !held.is_empty() {
-            let count = port.write(held.as_slices().0)?;
+            let count = socket.port.write(held.as_slices().0)?;
             if count == 0 {
                 break;
             }
             held.drain(..count);
         }
         tokio::select! {
-            ready = port.ready(!held.is_empty(), &mut buffer) => match ready? {
-                Ready::Read(count) => {
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    shared.with(|world, now| world.handle_input(now, index, bytes));
-                }
+            ready = socket.port.ready(!held.is_empty(), &mut buffer) => match ready? {
+                Ready::Read(count) => shared.input(index, buffer.get(..count).unwrap_or_default()),
                 Ready::Write => {}
                 Ready::Closed => {
                     held.clear();
-                    port.discard();
+                    socket.port.discard();
                 }
             },
-            timed_out = quiet(changed, next) => if timed_out { shared.with(|_, _| ()); },
+            timed_out = quiet(&wake, next) => if timed_out { shared.timeout(index); },
         }
     }
     Ok(())

@@ -1,9 +1,14 @@
-//! Serves a world: one task a modem, one timer for all. [`VirtualPool`] gives streams inside the process.
+//! A world in use by several tasks: one for each modem, which sleeps until something is there for it.
+//!
+//! [`VirtualPool`] gives streams inside the process.
 
 use std::{
     collections::HashMap,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,58 +22,105 @@ use super::{modem::Modem, network::Network, personality::Personality, world::Wor
 
 /// A world in use by several tasks.
 #[derive(Clone, Debug)]
-pub struct Shared {
-    world: Arc<Mutex<World>>,
+pub struct Shared(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    world: Mutex<World>,
     start: Instant,
-    changed: Arc<Notify>,
+    /// One a modem: something may be there to write.
+    wakes: Mutex<Vec<Arc<Notify>>>,
+    /// Anything happened.
+    activity: Notify,
 }
 
 impl Shared {
     /// Shares a world from now on.
     #[must_use]
     pub fn new(world: World) -> Self {
-        Self { world: Arc::new(Mutex::new(world)), start: Instant::now(), changed: Arc::new(Notify::new()) }
+        Self(Arc::new(Inner {
+            world: Mutex::new(world),
+            start: Instant::now(),
+            wakes: Mutex::default(),
+            activity: Notify::new(),
+        }))
     }
 
-    /// Does something to the world, and lets every task see what came of it.
+    /// Does something to the world, and wakes whom it concerns.
     pub fn with<T>(&self, act: impl FnOnce(&mut World, Duration) -> T) -> T {
-        let now = self.start.elapsed();
-        let mut world = self.lock();
+        let now = self.0.start.elapsed();
+        let mut world = lock(&self.0.world);
         let result = act(&mut world, now);
         world.settle(now);
+        let woken = world.take_woken();
         drop(world);
-        self.changed.notify_waiters();
+        for index in woken {
+            self.wake(index).notify_one();
+        }
+        self.0.activity.notify_waiters();
         result
     }
 
-    /// Output of a modem that is due, and when to look again.
-    pub(super) fn output(&self, index: usize) -> (Vec<Vec<u8>>, Option<Instant>) {
-        let now = self.start.elapsed();
-        let mut world = self.lock();
-        let output = world.poll_output(now, index).into();
-        let next = world.poll_timeout(now).and_then(|due| self.start.checked_add(due));
+    /// Waits until nothing is under way any more, that long at most; whether it came to that.
+    pub async fn wait_idle(&self, at_most: Duration) -> bool {
+        let idle = async {
+            loop {
+                let activity = self.0.activity.notified();
+                tokio::pin!(activity);
+                activity.as_mut().enable();
+                if lock(&self.0.world).is_idle() {
+                    return;
+                }
+                activity.await;
+            }
+        };
+        tokio::time::timeout(at_most, idle).await.is_ok()
+    }
+
+    /// Output of a modem that is due, and when to call [`Self::timeout`].
+    pub(super) fn output(&self, index: usize) -> (Vec<u8>, Option<Instant>) {
+        let now = self.0.start.elapsed();
+        let mut world = lock(&self.0.world);
+        let output = world.poll_output(now, index);
+        let next = world.poll_timeout(index).and_then(|due| self.0.start.checked_add(due));
+        drop(world);
+        if !output.is_empty() {
+            self.0.activity.notify_waiters();
+        }
         (output, next)
     }
 
-    pub(super) fn plugged(&self, index: usize) -> Option<String> {
-        self.lock().modem(index).filter(|modem| modem.plugged).map(|modem| modem.link.clone())
+    /// Bytes from the terminal.
+    pub(super) fn input(&self, index: usize, bytes: &[u8]) {
+        self.with(|world, now| world.handle_input(now, index, bytes));
     }
 
-    pub(super) const fn changed(&self) -> &Arc<Notify> {
-        &self.changed
+    /// Something was due.
+    pub(super) fn timeout(&self, index: usize) {
+        self.with(|world, now| world.handle_timeout(now, index));
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Which plug it is and the name of its link, if the modem is plugged.
+    pub(super) fn plugged(&self, index: usize) -> Option<(u64, String)> {
+        lock(&self.0.world).modem(index).and_then(|modem| modem.link().map(|link| (modem.plugs, link.to_owned())))
+    }
+
+    /// Rings when something may be there for the modem.
+    pub(super) fn wake(&self, index: usize) -> Arc<Notify> {
+        let mut wakes = lock(&self.0.wakes);
+        if wakes.len() <= index {
+            wakes.resize_with(index + 1, Arc::default);
+        }
+        wakes.get(index).cloned().unwrap_or_default()
     }
 }
 
-/// Waits until the world changes or `next` is there.
-pub(super) async fn quiet(changed: impl Future<Output = ()>, next: Option<Instant>) -> bool {
+/// Waits until the modem is rung for, or `next` is there; whether it was that.
+pub(super) async fn quiet(wake: &Notify, next: Option<Instant>) -> bool {
     match next {
-        Some(next) => tokio::time::timeout_at(next, changed).await.is_err(),
+        Some(next) => tokio::time::timeout_at(next, wake.notified()).await.is_err(),
         None => {
-            changed.await;
+            wake.notified().await;
             false
         }
     }
@@ -78,7 +130,14 @@ pub(super) async fn quiet(changed: impl Future<Output = ()>, next: Option<Instan
 #[derive(Debug)]
 pub struct VirtualPool {
     shared: Shared,
-    slots: Mutex<HashMap<String, usize>>,
+    slots: Mutex<HashMap<String, Slot>>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    index: usize,
+    /// How many streams there were; only the last is served.
+    streams: Arc<AtomicU64>,
 }
 
 impl VirtualPool {
@@ -94,46 +153,54 @@ impl VirtualPool {
         &self.shared
     }
 
-    /// A stream to the slot's modem, which is made when first asked for.
+    /// A stream to the slot's modem, which is made when first asked for. An earlier stream to it ends.
     ///
     /// # Errors
-    /// No model has that name.
+    /// No model has that name, or the modem is not plugged.
     pub fn connect(&self, slot: &str, personality: &str) -> io::Result<DuplexStream> {
         let personality = Personality::named(personality)
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no virtual modem `{personality}`")))?;
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = lock(&self.slots);
         let serial = slots.len();
-        let index = *slots.entry(slot.to_owned()).or_insert_with(|| {
+        let slot = slots.entry(slot.to_owned()).or_insert_with(|| {
             let number = format!("+491700000{serial:03}");
-            self.shared.with(|world, _| world.add(Modem::new(personality, &number, serial as u64)))
+            let index = self.shared.with(|world, _| world.add(Modem::new(personality, &number, serial as u64)));
+            Slot { index, streams: Arc::default() }
         });
+        if self.shared.plugged(slot.index).is_none() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the virtual modem is not plugged"));
+        }
+        let stream = slot.streams.fetch_add(1, Ordering::Relaxed) + 1;
         let (near, far) = tokio::io::duplex(4096);
-        tokio::spawn(serve_stream(self.shared.clone(), index, far));
+        let (shared, index, streams) = (self.shared.clone(), slot.index, Arc::clone(&slot.streams));
+        tokio::spawn(async move {
+            serve_stream(&shared, index, far, || streams.load(Ordering::Relaxed) == stream).await;
+            // It may have been rung for its successor.
+            shared.wake(index).notify_one();
+        });
         Ok(near)
     }
 }
 
-async fn serve_stream(shared: Shared, index: usize, mut stream: DuplexStream) {
+async fn serve_stream(shared: &Shared, index: usize, mut stream: DuplexStream, is_last: impl Fn() -> bool) {
     let mut buffer = [0; 1024];
-    while shared.plugged(index).is_some() {
-        let changed = shared.changed().notified();
-        tokio::pin!(changed);
-        changed.as_mut().enable();
+    let wake = shared.wake(index);
+    let plug = shared.plugged(index);
+    while is_last() && plug.is_some() && shared.plugged(index) == plug {
         let (output, next) = shared.output(index);
-        for piece in output {
-            if stream.write_all(&piece).await.is_err() {
-                return;
-            }
+        if stream.write_all(&output).await.is_err() {
+            return;
         }
         tokio::select! {
             read = stream.read(&mut buffer) => match read {
-                Ok(count) if count > 0 => {
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    shared.with(|world, now| world.handle_input(now, index, bytes));
-                }
+                Ok(count) if count > 0 => shared.input(index, buffer.get(..count).unwrap_or_default()),
                 _ => return,
             },
-            timed_out = quiet(changed, next) => if timed_out { shared.with(|_, _| ()); },
+            timed_out = quiet(&wake, next) => if timed_out { shared.timeout(index); },
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
