@@ -100,7 +100,7 @@ impl Modem {
     fn device_command(&mut self, name: &str, argument: Option<&str>) -> Result<Done, Failure> {
         match (name, argument) {
             ("Z" | "&F" | "&W" | "V" | "V1" | "Q0" | "X" | "X4" | "&D" | "&C" | "&D2" | "&C1" | "H" | "S", _)
-            | ("+CMMS" | "+CLIP" | "+CRC" | "+CVHU" | "+DDET" | "+CSMP" | "^CURC" | "^USSDMODE" | "+CLTS", _)
+            | ("+CMMS" | "+CLIP" | "+CRC" | "+CVHU" | "+DDET" | "+CSMP" | "^CURC" | "+CLTS", _)
             | ("+COPS" | "+CGREG" | "+CEREG", Some(_)) => NOTHING,
             ("E" | "E0" | "E1", _) => {
                 self.settings.echo = name == "E1";
@@ -109,6 +109,10 @@ impl Modem {
             ("I", _) => {
                 let model = self.personality;
                 Ok(Done::Lines([model.manufacturer, model.model, model.revision].map(str::to_owned).to_vec()))
+            }
+            ("^USSDMODE", Some(mode)) => {
+                self.settings.ussd_as_text = mode == "0";
+                NOTHING
             }
             ("+CMEE", Some("?")) => one("+CMEE: (0-2)"),
             ("+CMEE?", _) => one(format!("+CMEE: {}", self.settings.errors)),

@@ -75,6 +75,8 @@ pub(super) struct Settings {
     pub(super) phase: u8,
     pub(super) creg: u8,
     pub(super) ussd_notices: bool,
+    /// `^USSDMODE=0` was given.
+    pub(super) ussd_as_text: bool,
     pub(super) charset: String,
     pub(super) memories: [String; 3],
 }
@@ -89,6 +91,7 @@ impl Settings {
             phase: 0,
             creg: 0,
             ussd_notices: false,
+            ussd_as_text: false,
             charset: "GSM".to_owned(),
             memories: ["SM", "SM", "SM"].map(str::to_owned),
         }

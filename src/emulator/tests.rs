@@ -317,6 +317,7 @@ fn menus_of_ussd_are_sessions() {
     say(&mut world, START, huawei, "ATE0+CMEE=1\r");
     assert!(say(&mut world, START, huawei, "AT+CUSD=1,\"*100#\",15\r").contains("+CME ERROR: 50"));
     assert!(say(&mut world, START, huawei, "AT+CUSD=1,\"AA180C3602\",15\r").contains("+CUSD: 0,\"49B4"));
+    assert!(say(&mut world, START, huawei, "AT^USSDMODE=0;+CUSD=1,\"*100#\",15\r").contains("+CUSD: 0,\"49B4"));
     world.send_ussd(START, 0, "by itself", false);
     assert!(read(&mut world, START, 0).contains("+CUSD: 0,\"by itself\",15"));
 }

@@ -79,7 +79,11 @@ impl Modem {
     /// The code that the terminal wrote, if it is written as this modem wants it.
     fn ussd_code(&self, written: &str) -> Option<String> {
         match (self.personality.ussd, self.settings.charset.as_str()) {
-            (UssdText::PackedHex, _) => Some(unpacked(&hex::decode(written).ok()?)),
+            // Firmwares differ in what `^USSDMODE=0` means: after it both are taken, and answers are hex as ever.
+            (UssdText::PackedHex, _) => match hex::decode(written) {
+                Ok(octets) => Some(unpacked(&octets)),
+                Err(_) => self.settings.ussd_as_text.then(|| written.to_owned()),
+            },
             (UssdText::Plain | UssdText::Ucs2Hex, "UCS2") => from_ucs2(written),
             (UssdText::Plain | UssdText::Ucs2Hex, _) => Some(written.to_owned()),
         }
