@@ -1,7 +1,7 @@
 //! `smsgate demo`: the whole way of an SMS on one host, without hardware.
 //!
 //! Four modems of different families made of code behind ptys, a mail server, and the daemon that `smsgate run` runs,
-//! with a configuration in a folder. Then either a live view ([`view`]) or one round that is checked ([`round`]).
+//! with a configuration in a folder. Then either a live view (`view`) or one round that is checked (`round`).
 
 mod commands;
 mod live;

@@ -2,7 +2,7 @@
 //!
 //! Pure: the Date is the arrival, the Message-ID follows from the message's id, so each retry makes the same octets.
 //! Nothing a sender can choose reaches the envelope or starts a header; the body is never 8bit. Sending is
-//! [`super::session`]'s part.
+//! the session's part.
 
 use std::fmt::Write as _;
 

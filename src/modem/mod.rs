@@ -1,6 +1,6 @@
 //! One modem: the actor that owns its port, and the pure rooms that tell it what to say.
 //!
-//! [`task`] follows a slot through its life: [`connector`] opens the port that [`discovery`] found, [`starting`] drives
+//! `task` follows a slot through its life: [`connector`] opens the port that [`discovery`] found, `starting` drives
 //! the pure [`bringup`], `session` serves, and everything starts over after a fault.
 
 mod backoff;
