@@ -487,6 +487,12 @@ impl Command {
         command
     }
 
+    /// `AT+CNMA=2`: what was handed over before is not safe here; the network shall send it again (RP-ERROR).
+    #[must_use]
+    pub fn send_back() -> Self {
+        Self { repeatable: false, ..Self::fixed("AT+CNMA=2", Accept::Nothing, QUICK) }
+    }
+
     /// `AT+CMGL=4`: every message in the memory (PDU mode).
     #[must_use]
     pub const fn list() -> Self {

@@ -111,6 +111,11 @@ impl Modem {
                 one(format!("+CNMI: {}", self.settings.indications.map(|field| field.to_string()).join(",")))
             }
             ("+CNMI", Some(wanted)) => self.set_indications(wanted),
+            ("+CNMA", Some("2")) => {
+                let (item, _) = self.awaiting.take().ok_or(Failure::Cms(340))?;
+                self.events.push_back(Event::Refused(item));
+                NOTHING
+            }
             ("+CNMA", _) => {
                 let (item, _) = self.awaiting.take().ok_or(Failure::Cms(340))?;
                 self.events.push_back(Event::Acknowledged(item));

@@ -146,6 +146,18 @@ fn what_is_not_acknowledged_comes_again_once_and_is_reported_once() {
 }
 
 #[test]
+fn what_is_sent_back_comes_again_and_routing_stays_on() {
+    let mut world = world();
+    let flashing = index_of("sim7600e");
+    set_up(&mut world, flashing, "2,1,0,1,0");
+    inject(&mut world, START, &Injection { flash: true, ..text_to(flashing, "now") });
+    assert!(read(&mut world, START, flashing).contains("+CMT: ,"));
+    assert!(say(&mut world, at(1), flashing, "AT+CNMA=2\r").contains("OK"));
+    assert_eq!(events(&world, "refused").len(), 1);
+    assert!(read(&mut world, at(6), flashing).contains("+CMT: ,"));
+}
+
+#[test]
 fn a_full_memory_leaves_the_rest_in_the_network() {
     let mut world = world();
     world.start_fault(START, 0, Fault::LimitMemory { slots: Some(1) });

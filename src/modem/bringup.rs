@@ -177,6 +177,7 @@ enum Stage {
     ServiceCentre,
     MessageService,
     MessageServiceOld,
+    SendBack,
     Memories,
     SelectMemory,
     Indications,
@@ -318,6 +319,10 @@ impl Bringup {
             Stage::ServiceCentre => vec![Command::service_centre()],
             Stage::MessageService => vec![Command::message_service(true)],
             Stage::MessageServiceOld => vec![Command::message_service(false)],
+            // What a predecessor that died left unacknowledged. Left alone, the modem gives up waiting some seconds from
+            // now and stops announcing anything (TS 27.005 3.4.4).
+            Stage::SendBack if self.found.acknowledges => vec![Command::send_back()],
+            Stage::SendBack => Vec::new(),
             Stage::Memories => vec![Command::memories()],
             Stage::SelectMemory => {
                 self.found.memories.iter().map(|memory| Command::select_memories(*memory, *memory, *memory)).collect()
@@ -354,8 +359,8 @@ impl Bringup {
         if stage == Stage::PduMode {
             return Err(BringupError::NoPduMode(error.clone()));
         }
-        // Not every modem knows it; +CREG? has the word then.
-        if stage == Stage::LteRegistration {
+        // Nothing to send back is the rule. LTE registration: not every modem knows it; +CREG? has the word then.
+        if matches!(stage, Stage::SendBack | Stage::LteRegistration) {
             return Ok(Next::Alternative);
         }
         if matches!(stage, Stage::Attention | Stage::Sim | Stage::SimAfterPin) {
@@ -409,7 +414,7 @@ impl Bringup {
             Stage::ServiceCentre => self.found.service_centre = response.service_centre(),
             Stage::MessageService => {
                 self.found.acknowledges = true;
-                return Ok(Next::Go(Stage::Memories));
+                return Ok(Next::Go(Stage::SendBack));
             }
             Stage::Memories => {
                 let readable = response.readable_memories();
@@ -448,6 +453,7 @@ impl Bringup {
             | Stage::Charset
             | Stage::PduMode
             | Stage::MessageServiceOld
+            | Stage::SendBack
             | Stage::AnnounceRegistration
             | Stage::LongNames
             | Stage::Done => {}
@@ -488,7 +494,7 @@ enum Next {
 }
 
 impl Stage {
-    const ORDER: [Self; 32] = [
+    const ORDER: [Self; 33] = [
         Self::Attention,
         Self::EchoOff,
         Self::NumericErrors,
@@ -510,6 +516,7 @@ impl Stage {
         Self::ServiceCentre,
         Self::MessageService,
         Self::MessageServiceOld,
+        Self::SendBack,
         Self::Memories,
         Self::SelectMemory,
         Self::Indications,

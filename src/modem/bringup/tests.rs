@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use super::*;
-use crate::at::Family;
+use crate::at::{CmsError, Family};
 
 type Answer = Result<&'static [&'static str], CommandError>;
 
@@ -141,6 +141,17 @@ fn a_refused_setting_gives_way_to_the_next() {
     assert!(!found.acknowledges);
     assert_eq!((found.selected_memory, found.memories), (Some(Memory::Me), vec![Memory::Me, Memory::Sm]));
     assert_eq!(found.notes.len(), 6);
+}
+
+#[test]
+fn what_a_predecessor_left_unacknowledged_is_sent_back() {
+    let nothing: (&str, Answer) = ("AT+CNMA=2", Err(CommandError::Cms(CmsError::Code(340))));
+    let (found, sent) = play(None, &[nothing]);
+    assert_eq!(found.expect("ready").notes, [], "nothing to send back is no fault");
+    let place = |command: &str| sent.iter().position(|line| line.starts_with(command));
+    assert!(place("AT+CSMS=1") < place("AT+CNMA=2") && place("AT+CNMA=2") < place("AT+CNMI"));
+    let (_, sent) = play(None, &[("AT+CSMS=1", Err(CommandError::Error))]);
+    assert_eq!(count(&sent, "AT+CNMA"), 0, "without phase 2+ there is nothing to acknowledge");
 }
 
 #[test]
