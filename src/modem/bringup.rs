@@ -202,6 +202,8 @@ pub struct Bringup {
     position: usize,
     in_flight: bool,
     pin_wanted: bool,
+    /// There is a memory for status reports alone.
+    reports_apart: bool,
     found: Capabilities,
 }
 
@@ -218,6 +220,7 @@ impl Bringup {
             position: 0,
             in_flight: false,
             pin_wanted: false,
+            reports_apart: false,
             found: Capabilities {
                 memories: profile.memories.to_vec(),
                 profile,
@@ -421,11 +424,16 @@ impl Bringup {
                 if !readable.is_empty() {
                     self.found.memories.retain(|memory| readable.contains(memory));
                 }
+                self.reports_apart = readable.contains(&Memory::Sr);
             }
             Stage::SelectMemory => {
                 self.found.selected_memory = self.found.memories.get(self.position).copied();
                 let refused = self.position.min(self.found.memories.len());
                 self.found.memories.rotate_left(refused);
+                if self.reports_apart {
+                    // A report whose +CDSI was lost lies there until it is swept, and some modems have room for few.
+                    self.found.memories.push(Memory::Sr);
+                }
                 self.found.memory_use = response.memory_use();
             }
             Stage::Indications => self.found.indication = self.found.profile.indications.get(self.position).copied(),

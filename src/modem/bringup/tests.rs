@@ -155,6 +155,14 @@ fn what_a_predecessor_left_unacknowledged_is_sent_back() {
 }
 
 #[test]
+fn a_memory_for_reports_is_swept_and_never_received_into() {
+    let (found, sent) = play(None, &[("AT+CPMS=?", Ok(&["+CPMS: (\"SM\",\"ME\",\"SR\"),(\"SM\"),(\"SM\",\"ME\")"]))]);
+    let found = found.expect("ready");
+    assert_eq!((found.selected_memory, found.memories), (Some(Memory::Sm), vec![Memory::Sm, Memory::Me, Memory::Sr]));
+    assert_eq!(count(&sent, "AT+CPMS=\"SR\""), 0);
+}
+
+#[test]
 fn a_pin_is_tried_once_at_most() {
     let wants = ("AT+CPIN?", Ok(["+CPIN: SIM PIN"].as_slice()));
     let three: (&str, Answer) = ("AT+CPINR", Ok(&["+CPINR: SIM PIN,3,3"]));
