@@ -153,17 +153,18 @@ impl VirtualPool {
         &self.shared
     }
 
-    /// A stream to the slot's modem, which is made when first asked for. An earlier stream to it ends.
+    /// A stream to the slot's modem, which is made when first asked for, with the number its SIM shall have (one of the
+    /// network's own if none is given). An earlier stream to it ends.
     ///
     /// # Errors
     /// No model has that name, or the modem is not plugged.
-    pub fn connect(&self, slot: &str, personality: &str) -> io::Result<DuplexStream> {
+    pub fn connect(&self, slot: &str, personality: &str, number: Option<&str>) -> io::Result<DuplexStream> {
         let personality = Personality::named(personality)
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no virtual modem `{personality}`")))?;
         let mut slots = lock(&self.slots);
         let serial = slots.len();
         let slot = slots.entry(slot.to_owned()).or_insert_with(|| {
-            let number = format!("+491700000{serial:03}");
+            let number = number.map_or_else(|| format!("+491700000{serial:03}"), str::to_owned);
             let index = self.shared.with(|world, _| world.add(Modem::new(personality, &number, serial as u64)));
             Slot { index, streams: Arc::default() }
         });

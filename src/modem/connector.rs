@@ -7,7 +7,12 @@ use super::{
     link::{Link, LinkError},
     port::{Stream, open_serial},
 };
-use crate::{at::Command, config::Slot, emulator::VirtualPool, model::Imei};
+use crate::{
+    at::Command,
+    config::Slot,
+    emulator::VirtualPool,
+    model::{Imei, Msisdn},
+};
 
 /// Marks a port made of code.
 const VIRTUAL: &str = "virtual:";
@@ -40,7 +45,11 @@ impl Connector {
     /// Waits for the slot's modem and opens its port.
     pub(super) async fn connect(&self, slot: &Slot) -> io::Result<Connection> {
         if let Some(personality) = slot.port.strip_prefix(VIRTUAL) {
-            let stream = self.virtual_pool.connect(slot.id.as_str(), personality)?;
+            let stream = self.virtual_pool.connect(
+                slot.id.as_str(),
+                personality,
+                slot.phone_number.as_ref().map(Msisdn::as_str),
+            )?;
             return Ok(Connection { stream: Box::new(stream), name: slot.port.clone(), claim: None });
         }
         let claim = self
