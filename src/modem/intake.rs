@@ -1,6 +1,5 @@
 //! What came in: read it, commit it, and only then delete it from the SIM (or acknowledge it to the network).
 
-use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
 use super::{
@@ -39,7 +38,7 @@ pub(super) async fn commit(
         sim: &receiver.sim,
         memory,
         index,
-        at: Timestamp::now(),
+        at: context.store.wall(),
     };
     match sort(pdu, &arrival) {
         Inbound::Segment(segment) => {

@@ -1,7 +1,6 @@
 //! Drives bring-up over a link: time, the PIN record, and the check that it is the right modem.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
@@ -170,7 +169,7 @@ impl<'a> PinRecord<'a> {
             return Err(StartFault::PinSpent);
         }
         info!(modem = %self.context.slot.id, "entering the SIM PIN");
-        store.pin_attempted(&self.sim, self.digest, Timestamp::now()).await.map_err(StartFault::PinUnrecorded)
+        store.pin_attempted(&self.sim, self.digest, store.wall()).await.map_err(StartFault::PinUnrecorded)
     }
 
     async fn accepted(&self) {

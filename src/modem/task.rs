@@ -2,7 +2,6 @@
 
 use std::{future::Future, sync::Arc};
 
-use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
     time::{Duration, Instant, sleep},
@@ -177,7 +176,7 @@ impl ModemTask {
         };
         self.context.publish(|seen| {
             seen.init_counter += 1;
-            seen.last_init = Some(Timestamp::now());
+            seen.last_init = Some(self.context.store.wall());
             seen.imei = equipment.imei.as_ref().map(ToString::to_string).unwrap_or_default();
             seen.imsi = equipment.imsi.clone().unwrap_or_default();
             seen.iccid = equipment.iccid.clone().unwrap_or_default();
@@ -224,6 +223,7 @@ fn spread(name: &str) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use tokio::sync::oneshot;
 
     use super::*;

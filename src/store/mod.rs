@@ -1,5 +1,4 @@
 //! The single source of durable truth: one SQLite file, one writer thread, readers on connections of their own.
-
 //!
 //! Every change goes through the writer's mailbox and is answered after its commit is on disk; queries see committed
 //! rows only. The store keeps PDUs but does not read them: joining parts is the caller's function.
@@ -109,6 +108,11 @@ impl Store {
     /// The running time now.
     pub fn now(&self) -> RunTime {
         self.inner.clock.now()
+    }
+    /// The wall clock as the store sees it: data to show and to write down, nothing to decide by.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
+        self.inner.clock.wall()
     }
     /// Drains the writer, checkpoints and closes.
     pub async fn close(&self) {

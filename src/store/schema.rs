@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::OpenError;
 
 /// Each entry takes a database from the `user_version` that is its index to the next.
-const MIGRATIONS: &[&str] = &[V1];
+const MIGRATIONS: &[&str] = &[V1, V2];
 
 /// The stamp of a message that is being worked on: it waits, but never falls due by itself.
 pub(super) const IN_HAND: i64 = i64::MAX;
@@ -195,6 +195,52 @@ CREATE TABLE pin_attempt (
     attempted_at INTEGER NOT NULL,
     accepted INTEGER NOT NULL,
     PRIMARY KEY (sim, digest)
+) STRICT, WITHOUT ROWID;
+";
+
+/// What is kept about SIMs and modems beyond their messages.
+///
+/// `balance_sim` and `balance_day.sim` name the SIM a balance was read of, since another card in the same slot has another
+/// account. `sim_card` is the card the operator knows in a slot. `self_test` has one row per slot: the latest test.
+const V2: &str = "
+ALTER TABLE message ADD COLUMN origin TEXT NOT NULL DEFAULT 'sms' CHECK (origin IN ('sms', 'ussd'));
+ALTER TABLE outbox ADD COLUMN purpose TEXT NOT NULL DEFAULT 'message' CHECK (purpose IN ('message', 'self-test'));
+ALTER TABLE sim ADD COLUMN balance_at INTEGER;
+ALTER TABLE sim ADD COLUMN balance_sim TEXT;
+
+CREATE TABLE balance_day (
+    slot TEXT NOT NULL,
+    sim TEXT NOT NULL,
+    day TEXT NOT NULL,
+    balance_micros INTEGER NOT NULL,
+    PRIMARY KEY (slot, sim, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE self_test (
+    slot TEXT PRIMARY KEY,
+    period TEXT NOT NULL,
+    token TEXT NOT NULL,
+    message TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    started_run INTEGER NOT NULL,
+    returned_at INTEGER,
+    round_trip_ms INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sim_card (
+    slot TEXT PRIMARY KEY,
+    iccid TEXT NOT NULL,
+    accepted_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE recovery (
+    slot TEXT NOT NULL,
+    rung TEXT NOT NULL,
+    tried INTEGER NOT NULL DEFAULT 0,
+    cured INTEGER NOT NULL DEFAULT 0,
+    last_tried_at INTEGER,
+    last_cured_at INTEGER,
+    PRIMARY KEY (slot, rung)
 ) STRICT, WITHOUT ROWID;
 ";
 

@@ -55,7 +55,7 @@ pub(super) async fn send(context: &Context, caller: &Caller, params: Vec<Value>)
         text,
         flash,
         policy,
-        queued_at: Timestamp::now(),
+        queued_at: context.backends.store.wall(),
         lifetime: api.message_lifetime,
     };
     let (id, outcome) = accept(context, caller, digest, message).await;
