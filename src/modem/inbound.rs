@@ -106,7 +106,7 @@ fn segment(deliver: &Deliver, key: SegmentKey, arrival: &Arrival<'_>) -> NewSegm
                 total: part.total,
                 sequence: part.sequence,
             },
-            _ => SegmentContent::Whole { text: deliver.user_data.text(deliver.data_coding) },
+            _ => whole(deliver),
         }
     };
     NewSegment {
@@ -120,6 +120,23 @@ fn segment(deliver: &Deliver, key: SegmentKey, arrival: &Arrival<'_>) -> NewSegm
         received_at: arrival.at,
         flash: deliver.data_coding.is_flash(),
         content,
+    }
+}
+
+/// A message in one piece. A message waiting indication without a text gets one in words; without a text and with nothing
+/// that waits, it only puts out a symbol that we do not have (TS 23.040 9.2.3.24.2). A text is never thrown away, although
+/// the standard allows it: what a phone may forget, someone who polls a mailbox may be waiting for.
+fn whole(deliver: &Deliver) -> SegmentContent {
+    let text = deliver.user_data.text(deliver.data_coding);
+    match deliver.waiting() {
+        Some(waiting) if text.is_empty() => {
+            if waiting.discard && waiting.indications.iter().all(|indication| !indication.active) {
+                SegmentContent::Discard
+            } else {
+                SegmentContent::Whole { text: format!("[Message waiting: {waiting}]") }
+            }
+        }
+        _ => SegmentContent::Whole { text },
     }
 }
 
@@ -141,5 +158,70 @@ fn status_report(report: &StatusReport, key: SegmentKey, arrival: &Arrival<'_>) 
         outcome,
         text: report.status.text().to_owned(),
         received_at: arrival.at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(pdu: &str) -> SegmentContent {
+        let slot = SlotId::new("00");
+        let arrival = Arrival {
+            slot: &slot,
+            number: "+491700000000",
+            network: "Net",
+            sim: "8949",
+            memory: "SM",
+            index: Some(1),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        match sort(pdu, &arrival) {
+            Inbound::Segment(segment) => segment.content,
+            Inbound::Report(_) => panic!("not a report"),
+        }
+    }
+
+    /// One message from +31641600986 with these TP-PID, TP-DCS and user data.
+    fn deliver(pid: &str, dcs: &str, header: bool, user_data: &str) -> String {
+        let first = if header { "44" } else { "04" };
+        format!("00{first}0B911346610089F6{pid}{dcs}20806291731408{user_data}")
+    }
+
+    #[test]
+    fn special_messages_are_treated_as_the_standard_says() {
+        let whole = |text: &str| SegmentContent::Whole { text: text.to_owned() };
+        for (name, pdu, expected) in [
+            ("a plain one", deliver("00", "00", false, "05E8329BFD06"), whole("hello")),
+            ("type 0 is silent", deliver("40", "00", false, "05E8329BFD06"), SegmentContent::Discard),
+            ("one that replaces another is a message", deliver("41", "00", false, "05E8329BFD06"), whole("hello")),
+            (
+                "voice mail without a text",
+                deliver("00", "C8", false, "00"),
+                whole("[Message waiting: voice mail: waiting]"),
+            ),
+            ("voice mail with a text", deliver("00", "C8", false, "05E8329BFD06"), whole("hello")),
+            ("no voice mail any more", deliver("00", "C0", false, "00"), SegmentContent::Discard),
+            (
+                "the same, to be kept",
+                deliver("00", "D0", false, "00"),
+                whole("[Message waiting: voice mail: none waiting any more]"),
+            ),
+            (
+                "counted",
+                deliver("00", "04", true, "0504010200 03".replace(' ', "").as_str()),
+                whole("[Message waiting: voice mail: 3 waiting]"),
+            ),
+        ] {
+            assert_eq!(content(&pdu), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_keeps_its_octets() {
+        for pdu in ["", "00", "zz", "0004"] {
+            let SegmentContent::Undecodable { text } = content(pdu) else { panic!("{pdu}") };
+            assert!(text.contains(&pdu.to_ascii_uppercase()), "{text}");
+        }
     }
 }
