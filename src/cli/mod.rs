@@ -16,6 +16,7 @@ mod emulate;
 mod exit;
 mod get_sms;
 mod json;
+mod manual;
 mod munin;
 mod send_sms;
 mod send_ussd;
@@ -83,6 +84,7 @@ fn obey(command: Command) -> ExitCode {
         Command::Stats(remote) => ask(&remote.gateway, &Action::Stats(remote.args)),
         Command::Shell(gateway) => ask(&gateway, &Action::Shell),
         Command::Completions(args) => completions::run(&args, out),
+        Command::Manual(args) => manual::run(&args),
     })
 }
 
