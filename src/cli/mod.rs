@@ -8,6 +8,7 @@ mod cert;
 mod check;
 mod check_config;
 pub mod client;
+mod completion;
 mod completions;
 mod connection;
 mod decode;
@@ -16,12 +17,14 @@ mod emulate;
 mod exit;
 mod get_sms;
 mod json;
+mod live_status;
 mod manual;
 mod munin;
 mod send_sms;
 mod send_ussd;
 mod shell;
 mod stats;
+pub(crate) mod terminal;
 pub(crate) mod token;
 
 use std::{
