@@ -27,6 +27,11 @@ pub(super) fn enqueue(work: &mut Work<'_>, message: &NewOutgoing) -> Result<(), 
     if waiting(work.connection)? >= limit {
         return Err(StoreError::Full { limit });
     }
+    accept(work, message)
+}
+
+/// Queues a message, however many wait.
+pub(super) fn accept(work: &mut Work<'_>, message: &NewOutgoing) -> Result<(), StoreError> {
     let expires = work.now.after(message.lifetime);
     // Counted per recipient, whose phone joins by it, and drawn now: messages handed out together must differ too.
     let reference: u16 = work
@@ -60,9 +65,14 @@ pub(super) fn enqueue(work: &mut Work<'_>, message: &NewOutgoing) -> Result<(), 
     Ok(())
 }
 
+/// Self-tests are not counted: they wait beside the queue, neither filling it nor kept out by it.
 pub(super) fn waiting(connection: &Connection) -> Result<usize, StoreError> {
     Ok(connection
-        .prepare_cached("SELECT count(*) FROM outbox WHERE next_run IS NOT NULL")?
+        .prepare_cached(
+            "SELECT (SELECT count(*) FROM outbox WHERE next_run IS NOT NULL)
+                 - (SELECT count(*) FROM self_test AS t CROSS JOIN outbox AS o ON o.id = t.message
+                    WHERE o.next_run IS NOT NULL)",
+        )?
         .query_row([], |row| count(row, 0))?)
 }
 
@@ -454,6 +464,7 @@ fn job(connection: &Connection, row: &Row<'_>, now: RunTime) -> Result<OutboxJob
     let left =
         |part: &OutboxPart| matches!(part.state, PartState::Sent | PartState::Delivered | PartState::Undelivered);
     let begun = parts.iter().any(left);
+    let is_self_test = row.get_ref("purpose")?.as_str().is_ok_and(|purpose| purpose == "self-test");
     let sender: Option<String> = row.get("asked_sender")?;
     let expires = RunTime(row.get("expires_run")?);
     Ok(OutboxJob {
@@ -467,7 +478,7 @@ fn job(connection: &Connection, row: &Row<'_>, now: RunTime) -> Result<OutboxJob
         lifetime_over: expires <= now,
         expires,
         failures: row.get("failures")?,
-        pinned: if begun { optional_slot(row, "slot")? } else { None },
+        pinned: if begun || is_self_test { optional_slot(row, "slot")? } else { None },
         reference: row.get("reference")?,
         next_reference: row.get("offered_reference")?,
         lifetime: expires.since(now),

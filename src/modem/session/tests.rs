@@ -129,7 +129,7 @@ impl Bench {
         let mut slot = sample::slot("00", "+49");
         slot.pin = pin.map(SecretString::from);
         let (snapshot, seen) = watch::channel(ModemSnapshot::absent(slot.id.clone(), true, ""));
-        let context = Context { slot: Arc::new(slot), store, snapshot };
+        let context = Context { slot: Arc::new(slot), store, snapshot, self_test: None };
         Self { _folder: folder, context, seen, modem: Arc::default(), cancel: CancellationToken::new() }
     }
 

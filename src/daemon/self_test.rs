@@ -1,0 +1,163 @@
+//! Starts the self-test SMS that are due, and nothing else: the outbox sends them, the modem's task takes them in and
+//! judges what is missing. When one is due is decided by [`schedule`].
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use jiff::tz::TimeZone;
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+use crate::{
+    config::{SelfTestInterval, Slot},
+    model::{HealthLevel, MessageId, Msisdn, ResendPolicy, SelfTest, SlotId},
+    pool::Pool,
+    self_test::{
+        schedule::{self, Clocks},
+        text,
+    },
+    store::{NewOutgoing, NewSelfTest, Store, StoreError},
+};
+
+const ROUND: Duration = Duration::from_secs(60);
+
+/// What the task works with.
+#[derive(Clone)]
+pub(super) struct SelfTests {
+    pub(super) store: Store,
+    pub(super) pool: Pool,
+    pub(super) slots: Arc<Vec<Slot>>,
+    pub(super) interval: SelfTestInterval,
+}
+
+/// A SIM that has a number to write to.
+struct Candidate {
+    slot: SlotId,
+    number: Msisdn,
+    offset: Duration,
+}
+
+impl SelfTests {
+    /// Says which SIMs cannot be tested.
+    pub(super) fn name_untested(&self) {
+        for slot in self.slots.iter().filter(|slot| slot.enabled && slot.phone_number.is_none()) {
+            warn!(modem = %slot.id, "no self-test SMS: the slot has no phone_number");
+        }
+    }
+
+    /// Works until `cancel`: looks once a minute, and whenever a modem has changed.
+    pub(super) async fn run(self, cancel: CancellationToken) {
+        let candidates = self.candidates();
+        let mut record = None;
+        let mut round = interval(ROUND);
+        round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let started = Instant::now();
+        loop {
+            let change = self.pool.changed();
+            if record.is_none() {
+                record = self.read().await;
+            }
+            if let Some(known) = &mut record
+                && self.look(&candidates, known, started.elapsed()).await.is_err()
+            {
+                // Whatever is true now is read again.
+                record = None;
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = change => {}
+                _ = round.tick() => {}
+            }
+        }
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        let numbers = self.slots.iter().filter(|slot| slot.enabled).filter_map(|slot| {
+            let number = slot.phone_number.clone()?;
+            Some((slot.id.clone(), number))
+        });
+        let numbers: Vec<_> = numbers.collect();
+        let count = numbers.len();
+        let placed = numbers.into_iter().enumerate();
+        placed
+            .map(|(position, (slot, number))| Candidate { slot, number, offset: schedule::offset(position, count) })
+            .collect()
+    }
+
+    async fn read(&self) -> Option<BTreeMap<SlotId, SelfTest>> {
+        match self.store.self_tests().await {
+            Ok(tests) => Some(
+                tests.into_iter().filter_map(|(slot, mut tests)| tests.pop().map(|newest| (slot, newest))).collect(),
+            ),
+            Err(error) => {
+                warn!(%error, "cannot read the record of self-tests");
+                None
+            }
+        }
+    }
+
+    /// Starts what is due on modems that are ready. `up` is how long this task has run: modems that all come up together
+    /// test one after the other all the same.
+    async fn look(
+        &self,
+        candidates: &[Candidate],
+        record: &mut BTreeMap<SlotId, SelfTest>,
+        up: Duration,
+    ) -> Result<(), StoreError> {
+        let clocks = Clocks { wall: self.store.wall(), run: self.store.now(), zone: TimeZone::system() };
+        let mut started = false;
+        for candidate in candidates.iter().filter(|candidate| up >= candidate.offset) {
+            let last = record.get(&candidate.slot);
+            let due = schedule::is_due(self.interval, &clocks, candidate.offset, last.map(|test| &test.start));
+            if due && self.is_ready(&candidate.slot) {
+                let after = last.map(|test| test.sequence);
+                started |= self.start(candidate, &clocks, after).await?;
+            }
+        }
+        if started {
+            *record = self.read().await.ok_or(StoreError::Busy)?;
+        }
+        Ok(())
+    }
+
+    fn is_ready(&self, slot: &SlotId) -> bool {
+        self.pool.snapshot(slot).is_some_and(|seen| seen.ready && seen.health.level < HealthLevel::Critical)
+    }
+
+    async fn start(&self, candidate: &Candidate, clocks: &Clocks, after: Option<i64>) -> Result<bool, StoreError> {
+        let mut octets = [0; 8];
+        if SystemRandom::new().fill(&mut octets).is_err() {
+            warn!("no random numbers for a self-test SMS");
+            return Ok(false);
+        }
+        let token = text::token(octets);
+        let id = MessageId::from_uuid(Uuid::now_v7());
+        let message = NewOutgoing {
+            id,
+            sender: Some(candidate.number.clone()),
+            recipient: candidate.number.to_string(),
+            text: text::compose(&token),
+            flash: false,
+            // Its return says whether it left: a second one would tell nothing and cost.
+            policy: ResendPolicy::Once,
+            queued_at: clocks.wall,
+            lifetime: schedule::lifetime(self.interval),
+        };
+        let day = schedule::day(clocks, candidate.offset);
+        let test = NewSelfTest { slot: candidate.slot.clone(), token, day, after, message };
+        match self.store.start_self_test(test).await {
+            Ok(true) => info!(modem = %candidate.slot, message_id = %id, "self-test SMS queued"),
+            Ok(false) => {
+                debug!(modem = %candidate.slot, "a self-test was started meanwhile");
+                return Err(StoreError::Busy);
+            }
+            Err(error) => {
+                warn!(modem = %candidate.slot, %error, "cannot queue a self-test SMS");
+                return Err(error);
+            }
+        }
+        Ok(true)
+    }
+}
