@@ -115,3 +115,6 @@ fn period(interval: SelfTestInterval, day: Date) -> Date {
         SelfTestInterval::Monthly => day.first_of_month(),
     }
 }
+
+#[cfg(test)]
+mod tests;
