@@ -161,3 +161,138 @@ impl SelfTests {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use tokio::{
+        sync::{mpsc, watch},
+        time::advance,
+    };
+
+    use super::*;
+    use crate::{
+        model::{Health, ModemSnapshot, OutgoingMessage},
+        modem::sample::{self, HandClock},
+        pool::SlotHandle,
+        store::Options,
+    };
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// Slots `00` and `01` with numbers, `02` without, all of them away, and a store whose clock is moved by hand.
+    struct Bench {
+        _folder: TempDir,
+        clock: Arc<HandClock>,
+        tests: SelfTests,
+        modems: BTreeMap<SlotId, watch::Sender<ModemSnapshot>>,
+        _mailboxes: Vec<mpsc::Receiver<crate::modem::Request>>,
+        cancel: CancellationToken,
+        /// While a blocking task waits for this, time stands still by itself.
+        _stillness: std::sync::mpsc::Sender<()>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let clock = Arc::new(HandClock::default());
+            let options = Options { mail: false, retention: HOUR, queue_limit: 10 };
+            let store = Store::open_with_clock(&folder.path().join("smsgate.db"), options, clock.clone()).unwrap();
+            let (mut modems, mut handles) = (BTreeMap::new(), BTreeMap::new());
+            let (mut slots, mut mailboxes) = (Vec::new(), Vec::new());
+            for (name, number) in [("00", "+491700000000"), ("01", "+491700000001"), ("02", "")] {
+                let mut slot = sample::slot(name, "+43");
+                slot.phone_number = Msisdn::parse(number).ok();
+                let (sender, snapshot) = watch::channel(ModemSnapshot::absent(slot.id.clone(), true, number));
+                let (requests, mailbox) = mpsc::channel(4);
+                modems.insert(slot.id.clone(), sender);
+                handles.insert(slot.id.clone(), SlotHandle { snapshot, requests });
+                slots.push(slot);
+                mailboxes.push(mailbox);
+            }
+            let pool = Pool::new(handles);
+            let tests = SelfTests { store, pool, slots: Arc::new(slots), interval: SelfTestInterval::Daily };
+            let cancel = CancellationToken::new();
+            let (stillness, end) = std::sync::mpsc::channel();
+            tokio::task::spawn_blocking(move || end.recv());
+            Self { _folder: folder, clock, tests, modems, _mailboxes: mailboxes, cancel, _stillness: stillness }
+        }
+
+        fn start(&mut self) {
+            self.cancel.cancel();
+            self.cancel = CancellationToken::new();
+            tokio::spawn(self.tests.clone().run(self.cancel.clone()));
+        }
+
+        fn set_ready(&self, name: &str, ready: bool, health: Health) {
+            self.modems[&SlotId::new(name)].send_modify(|seen| {
+                seen.ready = ready;
+                seen.health = health;
+            });
+        }
+
+        /// Rounds go by, each with the time that the store needs.
+        async fn rounds(&self, rounds: u32) {
+            for _ in 0..rounds {
+                for _ in 0..20 {
+                    self.tests.store.outbox_next_due().await.unwrap();
+                    self.tests.store.self_tests().await.unwrap();
+                }
+                advance(ROUND).await;
+            }
+        }
+
+        /// Messages queued so far once some rounds have gone by, oldest first.
+        async fn queued(&self) -> Vec<OutgoingMessage> {
+            self.rounds(10).await;
+            let mut messages = self.tests.store.outgoing_latest(100).await.unwrap();
+            messages.reverse();
+            messages
+        }
+
+        async fn tested(&self) -> Vec<String> {
+            self.queued().await.iter().map(|message| message.slot.as_ref().unwrap().to_string()).collect()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_sim_with_a_number_tests_once_a_day_as_soon_as_its_modem_is_ready() {
+        let mut bench = Bench::new();
+        bench.start();
+        assert!(bench.queued().await.is_empty(), "no modem is there");
+        bench.set_ready("00", true, Health::of(HealthLevel::Critical, "x"));
+        bench.set_ready("02", true, Health::ok());
+        assert!(bench.queued().await.is_empty(), "one is ill, one has no number");
+        bench.set_ready("00", true, Health::of(HealthLevel::Warning, "x"));
+        let first = bench.queued().await.pop().unwrap();
+        assert_eq!((first.slot.unwrap().as_str(), first.recipient.as_str()), ("00", "+491700000000"));
+        assert!(text::token_in(&first.text).is_some());
+        bench.set_ready("01", true, Health::ok());
+        assert_eq!(bench.tested().await, ["00", "01"]);
+
+        // The rest of the day, with restarts of this task.
+        for _ in 0..5 {
+            bench.clock.pass(2 * HOUR);
+            bench.start();
+            assert_eq!(bench.tested().await.len(), 2);
+        }
+        // Midnight has passed; one modem is away until the evening.
+        bench.set_ready("01", false, Health::ok());
+        bench.clock.pass(8 * HOUR);
+        assert_eq!(bench.tested().await, ["00", "01", "00"]);
+        bench.clock.pass(10 * HOUR);
+        bench.set_ready("01", true, Health::ok());
+        assert_eq!(bench.tested().await, ["00", "01", "00", "01"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn modems_that_come_up_together_do_not_test_together() {
+        let mut bench = Bench::new();
+        bench.set_ready("00", true, Health::ok());
+        bench.set_ready("01", true, Health::ok());
+        bench.start();
+        bench.rounds(5).await;
+        assert_eq!(bench.tests.store.outgoing_latest(100).await.unwrap().len(), 1);
+        assert_eq!(bench.tested().await, ["00", "01"]);
+    }
+}

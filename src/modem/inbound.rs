@@ -170,6 +170,7 @@ fn status_report(report: &StatusReport, key: SegmentKey, arrival: &Arrival<'_>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modem::sample;
 
     fn content(pdu: &str) -> SegmentContent {
         let slot = SlotId::new("00");
@@ -192,6 +193,22 @@ mod tests {
     fn deliver(pid: &str, dcs: &str, header: bool, user_data: &str) -> String {
         let first = if header { "44" } else { "04" };
         format!("00{first}0B911346610089F6{pid}{dcs}20806291731408{user_data}")
+    }
+
+    #[test]
+    fn a_self_test_is_taken_for_one_only_from_our_own_number() {
+        let token = "3f9c1a7be2d04c05";
+        for (sender, ours) in
+            [("+491700000000", true), ("01700000000", true), ("+491700000001", false), ("7070", false)]
+        {
+            let text = format!("SMSgate self-test {token}");
+            let expected = if ours {
+                SegmentContent::SelfTest { token: token.to_owned(), text }
+            } else {
+                SegmentContent::Whole { text }
+            };
+            assert_eq!(content(&sample::self_test_pdu(sender, token)), expected, "{sender}");
+        }
     }
 
     #[test]

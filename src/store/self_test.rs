@@ -52,7 +52,7 @@ impl Store {
     /// [`StoreError`] if the store failed.
     pub async fn self_tests(&self) -> Result<BTreeMap<SlotId, Vec<SelfTest>>, StoreError> {
         let boot_id = self.inner.clock.boot_id().to_owned();
-        self.read(move |connection| all(connection, &boot_id)).await
+        self.read(move |connection| read_all(connection, None, &boot_id)).await
     }
 
     /// As [`self_tests`](Self::self_tests), of one slot.
@@ -60,7 +60,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the store failed.
     pub async fn self_tests_of(&self, slot: &SlotId) -> Result<Vec<SelfTest>, StoreError> {
-        Ok(self.self_tests().await?.remove(slot).unwrap_or_default())
+        let (slot, boot_id) = (slot.clone(), self.inner.clock.boot_id().to_owned());
+        self.read(move |connection| Ok(read_all(connection, Some(&slot), &boot_id)?.remove(&slot).unwrap_or_default()))
+            .await
     }
 }
 
@@ -115,13 +117,18 @@ fn start(work: &mut Work<'_>, test: &NewSelfTest, boot_id: &str) -> Result<bool,
     Ok(true)
 }
 
-fn all(connection: &Connection, boot_id: &str) -> Result<BTreeMap<SlotId, Vec<SelfTest>>, StoreError> {
+fn read_all(
+    connection: &Connection,
+    of: Option<&SlotId>,
+    boot_id: &str,
+) -> Result<BTreeMap<SlotId, Vec<SelfTest>>, StoreError> {
     let mut tests: BTreeMap<SlotId, Vec<SelfTest>> = BTreeMap::new();
     let mut statement = connection.prepare_cached(
         "SELECT t.*, o.state, ifnull(o.cause, '') AS cause, o.sent_at
-         FROM self_test AS t LEFT JOIN outbox AS o ON o.id = t.message ORDER BY t.sequence",
+         FROM self_test AS t LEFT JOIN outbox AS o ON o.id = t.message
+         WHERE ?1 IS NULL OR t.slot = ?1 ORDER BY t.sequence",
     )?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query([of.map(SlotId::as_str)])?;
     while let Some(row) = rows.next()? {
         tests.entry(slot(row, "slot")?).or_default().push(read(row, boot_id)?);
     }
