@@ -16,6 +16,7 @@ mod schema;
 mod self_test;
 mod sims;
 mod spool;
+mod tally;
 mod types;
 mod writer;
 
