@@ -316,7 +316,7 @@ fn intervals() -> impl Strategy<Value = SelfTestInterval> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// On a clock that is right: never two in a period, and none left out in which the gateway was up long enough.
     #[test]
