@@ -2,6 +2,7 @@
 
 mod housekeeping;
 mod run;
+mod self_test;
 mod supervise;
 
 use std::{
@@ -21,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
-    config::{Config, Gateway, Slot, ciphers},
+    config::{Config, Gateway, SelfTestInterval, Slot, ciphers},
     dispatch::Dispatch,
     emulator::VirtualPool,
     mail::{Mailer, Pace, Settings},
@@ -35,6 +36,7 @@ use crate::{
     tpdu::{Reference, segment},
 };
 pub use run::run;
+use self_test::SelfTests;
 use supervise::{essential, supervise};
 
 /// Name of the database in the state folder.
@@ -112,7 +114,8 @@ impl Daemon {
 
         let slots: Arc<Vec<Slot>> = Arc::new(slots);
         let connector = start_discovery(&gateway, &slots, &tasks, &work, &fallen)?;
-        let pool = start_modems(&slots, &store, &connector, &tasks, &work);
+        let self_test = gateway.modempool.sms_self_test_interval;
+        let pool = start_modems(&slots, &store, self_test, &connector, &tasks, &work);
         let mail_health = start_mail(&gateway, &slots, &store, &tasks, &work);
 
         let methods = Methods::start(Backends {
@@ -142,6 +145,7 @@ impl Daemon {
         let address = bound.local_addr();
         essential(&tasks, &fallen, "listener", bound.run(intake.clone()));
         start_dispatch(&slots, &store, &pool, &tasks, &intake);
+        start_self_tests(self_test, &slots, &store, &pool, &tasks, &intake);
         let (kept, keeping) = (store.clone(), work.clone());
         supervise(&tasks, &work, "housekeeping".to_owned(), move || housekeeping::run(kept.clone(), keeping.clone()));
         info!(%address, slots = slots.len(), "smsgate is up");
@@ -273,6 +277,7 @@ fn start_discovery(
 fn start_modems(
     slots: &[Slot],
     store: &Store,
+    self_test: Option<SelfTestInterval>,
     connector: &Connector,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
@@ -280,6 +285,7 @@ fn start_modems(
     let mut handles = BTreeMap::new();
     for slot in slots {
         let (task, snapshot, requests) = ModemTask::new(Arc::new(slot.clone()), store.clone(), connector.clone());
+        let task = task.self_tested(self_test);
         handles.insert(slot.id.clone(), SlotHandle { snapshot, requests });
         let task = Arc::new(Mutex::new(task));
         let running = cancel.clone();
@@ -357,6 +363,21 @@ fn start_dispatch(slots: &Arc<Vec<Slot>>, store: &Store, pool: &Pool, tasks: &Ta
             dispatch.run(running).await;
         }
     });
+}
+
+fn start_self_tests(
+    interval: Option<SelfTestInterval>,
+    slots: &Arc<Vec<Slot>>,
+    store: &Store,
+    pool: &Pool,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) {
+    let Some(interval) = interval else { return };
+    let tests = SelfTests { store: store.clone(), pool: pool.clone(), slots: Arc::clone(slots), interval };
+    tests.name_untested();
+    let running = cancel.clone();
+    supervise(tasks, cancel, "self-test".to_owned(), move || tests.clone().run(running.clone()));
 }
 
 /// This machine's name, as the kernel has it.

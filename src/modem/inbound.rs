@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::{
     model::SlotId,
+    self_test::text::{is_own_number, token_in},
     store::{NewReport, NewSegment, ReportOutcome, SegmentContent, SegmentKey},
     tpdu::{Deliver, Incoming, Part, StatusClass, StatusReport, decode_incoming, join},
 };
@@ -106,7 +107,7 @@ fn segment(deliver: &Deliver, key: SegmentKey, arrival: &Arrival<'_>) -> NewSegm
                 total: part.total,
                 sequence: part.sequence,
             },
-            _ => whole(deliver),
+            _ => whole(deliver, arrival.number),
         }
     };
     NewSegment {
@@ -123,11 +124,16 @@ fn segment(deliver: &Deliver, key: SegmentKey, arrival: &Arrival<'_>) -> NewSegm
     }
 }
 
-/// A message in one piece. A message waiting indication without a text gets one in words; without a text and with nothing
+/// A message in one piece. What looks like a self-test and comes from the SIM's own number may be one. A message waiting indication without a text gets one in words; without a text and with nothing
 /// that waits, it only puts out a symbol that we do not have (TS 23.040 9.2.3.24.2). A text is never thrown away, although
 /// the standard allows it: what a phone may forget, someone who polls a mailbox may be waiting for.
-fn whole(deliver: &Deliver) -> SegmentContent {
+fn whole(deliver: &Deliver, own: &str) -> SegmentContent {
     let text = deliver.user_data.text(deliver.data_coding);
+    if let Some(token) = token_in(&text)
+        && is_own_number(own, &deliver.originating_address.to_string())
+    {
+        return SegmentContent::SelfTest { token: token.to_owned(), text };
+    }
     match deliver.waiting() {
         Some(waiting) if text.is_empty() => {
             if waiting.discard && waiting.indications.iter().all(|indication| !indication.active) {
@@ -164,6 +170,7 @@ fn status_report(report: &StatusReport, key: SegmentKey, arrival: &Arrival<'_>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modem::sample;
 
     fn content(pdu: &str) -> SegmentContent {
         let slot = SlotId::new("00");
@@ -186,6 +193,22 @@ mod tests {
     fn deliver(pid: &str, dcs: &str, header: bool, user_data: &str) -> String {
         let first = if header { "44" } else { "04" };
         format!("00{first}0B911346610089F6{pid}{dcs}20806291731408{user_data}")
+    }
+
+    #[test]
+    fn a_self_test_is_taken_for_one_only_from_our_own_number() {
+        let token = "3f9c1a7be2d04c05";
+        for (sender, ours) in
+            [("+491700000000", true), ("01700000000", true), ("+491700000001", false), ("7070", false)]
+        {
+            let text = format!("SMSgate self-test {token}");
+            let expected = if ours {
+                SegmentContent::SelfTest { token: token.to_owned(), text }
+            } else {
+                SegmentContent::Whole { text }
+            };
+            assert_eq!(content(&sample::self_test_pdu(sender, token)), expected, "{sender}");
+        }
     }
 
     #[test]
