@@ -279,7 +279,8 @@ fn start_modems(
 ) -> Pool {
     let mut handles = BTreeMap::new();
     for slot in slots {
-        let (task, snapshot, requests) = ModemTask::new(Arc::new(slot.clone()), store.clone(), connector.clone());
+        let (task, snapshot, requests) =
+            ModemTask::new(watch::channel(Arc::new(slot.clone())).1, store.clone(), connector.clone());
         handles.insert(slot.id.clone(), SlotHandle { snapshot, requests });
         let task = Arc::new(Mutex::new(task));
         let running = cancel.clone();

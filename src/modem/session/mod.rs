@@ -115,7 +115,7 @@ impl<'a> Session<'a> {
             storage: Vec::new(),
             intake_blocked: false,
         };
-        let slot = &context.slot;
+        let slot = &context.slot();
         let receiver = Receiver {
             slot: slot.id.clone(),
             number: slot.phone_number.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -194,7 +194,7 @@ impl<'a> Session<'a> {
             Urc::Cmt { pdu, .. } | Urc::Cds { pdu, .. } => self.work.handed_over.push_back(pdu),
             Urc::Cusd(cusd) => self.answer_ussd(&cusd),
             Urc::MemoryFull(line) => {
-                warn!(modem = %self.context.slot.id, %line, "the modem has no room for messages");
+                warn!(modem = %self.context.slot().id, %line, "the modem has no room for messages");
                 self.work.sweep = true;
             }
             Urc::Registration(state) => {
@@ -206,10 +206,10 @@ impl<'a> Session<'a> {
                 self.publish();
             }
             Urc::Restarted(line) if self.is_settling(&line) => {
-                debug!(modem = %self.context.slot.id, %line, "the modem has finished starting");
+                debug!(modem = %self.context.slot().id, %line, "the modem has finished starting");
             }
             Urc::Restarted(line) => return Err(End::Restarted(line)),
-            Urc::Pin(state) => debug!(modem = %self.context.slot.id, ?state, "SIM state"),
+            Urc::Pin(state) => debug!(modem = %self.context.slot().id, ?state, "SIM state"),
             Urc::Ring | Urc::Ignored(_) | Urc::Unknown(_) => {}
         }
         Ok(())

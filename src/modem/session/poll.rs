@@ -107,7 +107,7 @@ impl Session<'_> {
         if before == *health {
             return;
         }
-        let modem = &self.context.slot.id;
+        let modem = &self.context.slot().id;
         match health.level {
             HealthLevel::Ok => info!(%modem, "modem is healthy"),
             HealthLevel::Warning | HealthLevel::Critical => {

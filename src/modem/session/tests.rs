@@ -129,7 +129,7 @@ impl Bench {
         let mut slot = sample::slot("00", "+49");
         slot.pin = pin.map(SecretString::from);
         let (snapshot, seen) = watch::channel(ModemSnapshot::absent(slot.id.clone(), true, ""));
-        let context = Context { slot: Arc::new(slot), store, snapshot };
+        let context = Context { slot: watch::channel(Arc::new(slot)).1, store, snapshot };
         Self { _folder: folder, context, seen, modem: Arc::default(), cancel: CancellationToken::new() }
     }
 
@@ -185,7 +185,7 @@ impl Bench {
     }
 
     async fn inbox(&self) -> Vec<InboundMessage> {
-        let slots = vec![self.context.slot.id.clone()];
+        let slots = vec![self.context.slot().id.clone()];
         self.context.store.inbox(InboxQuery { slots, since: RunTime(0), after: None, limit: 100 }).await.unwrap()
     }
 }
@@ -365,7 +365,7 @@ async fn a_pin_that_was_taken_is_used_again_after_a_power_cycle_and_a_wrong_one_
     }
     assert_eq!(bench.told("AT+CPIN=\"1234\""), 3);
 
-    let with_pin = std::mem::replace(&mut bench.context.slot, Arc::new(sample::slot("00", "+49")));
+    let with_pin = std::mem::replace(&mut bench.context.slot, watch::channel(Arc::new(sample::slot("00", "+49"))).1);
     assert_eq!(bench.start().end.await.unwrap(), "SIM PIN required");
     bench.context.slot = with_pin;
     bench.modem().answers.remove("AT+CPIN=\"1234\"");
