@@ -15,7 +15,10 @@ use tokio::{
 use super::*;
 use crate::{
     model::{Health, ModemSnapshot, ResendPolicy},
-    modem::{Request, SubmitError, sample::slot},
+    modem::{
+        Request, SubmitError,
+        sample::{config, slot},
+    },
     pool::SlotHandle,
     router::LeastCost,
     store::{ClockSource, NewOutgoing, Options},
@@ -84,7 +87,8 @@ impl Bench {
             slots.push(slot);
         }
         let cancel = CancellationToken::new();
-        let dispatch = Dispatch::new(store.clone(), Pool::new(handles), Arc::new(slots), Box::new(LeastCost));
+        let dispatch =
+            Dispatch::new(store.clone(), Pool::new(handles), watch::channel(config(slots)).1, Box::new(LeastCost));
         tokio::spawn(dispatch.run(cancel.clone()));
         Self { folder, clock, store, modems, submitted, cancel, sent: 0 }
     }

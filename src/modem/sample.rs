@@ -1,9 +1,9 @@
-//! A slot for tests, with nothing special about it.
+//! A slot and a configuration for tests, with nothing special about them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
-    config::{SimEncoding, Slot},
+    config::{self, Config, SimEncoding, Slot, Source},
     model::{Prefix, SlotId},
 };
 
@@ -31,4 +31,11 @@ pub(crate) fn slot(name: &str, prefix: &str) -> Slot {
         encoding: SimEncoding::Gsm,
         email_address: None,
     }
+}
+
+/// The least configuration that has these slots.
+pub(crate) fn config(slots: Vec<Slot>) -> Arc<Config> {
+    let gateway = Source { name: "g", text: "[mail]\nenabled=no\n[server]\ncertificate=c\nkey=k" };
+    let (config, _) = config::load(gateway, Source { name: "s", text: "" });
+    Arc::new(Config { slots, ..config.unwrap() })
 }

@@ -8,8 +8,8 @@ use crate::model::{
     Classified, ErrorClass, InboundMessage, MessageId, Msisdn, OutgoingState, ResendPolicy, RunTime, SlotId,
 };
 
-/// How a store is opened.
-#[derive(Clone, Debug)]
+/// How a store works; may be changed while it does.
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Write a mail spool row with each message.
     pub mail: bool,
