@@ -439,7 +439,7 @@ mod tests {
         }
         for (from, to, change) in [
             ("port=/dev/b", "port=/dev/c", Restarted(vec!["port"])),
-            ("costs_per_sms=0.1\n[01]", "costs_per_sms=0.2\n[01]", Adapted(vec!["costs_per_sms"])),
+            ("a\ncosts_per_sms=0.1", "a\ncosts_per_sms=0.2", Adapted(vec!["costs_per_sms"])),
             ("pin=1234", "pin=1235", Restarted(vec!["pin"])),
             ("pin=1234", "pin=", Restarted(vec!["pin"])),
         ] {

@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 /// How a store works; may be changed while it does.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Write a mail spool row with each message.
     pub mail: bool,

@@ -282,7 +282,7 @@ impl Writer {
     ) -> Result<(), StoreError> {
         connection.execute_batch("SAVEPOINT operation")?;
         let mark = claims.log.len();
-        let options = *self.options.borrow();
+        let options = self.options.borrow().clone();
         let mut work = Work {
             connection,
             now: self.clock.now(),
