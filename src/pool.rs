@@ -128,3 +128,37 @@ impl Pool {
         self.slots.borrow().get(slot).cloned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn handle(slot: &SlotId) -> (watch::Sender<ModemSnapshot>, SlotHandle) {
+        let (sender, snapshot) = watch::channel(ModemSnapshot::absent(slot.clone(), true, ""));
+        (sender, SlotHandle { snapshot, requests: mpsc::channel(1).0 })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_a_snapshot_or_a_slot_that_comes_or_goes() {
+        let (one, two) = (SlotId::new("00"), SlotId::new("01"));
+        let ((seen, first), (_, second)) = (handle(&one), handle(&two));
+        let pool = Pool::new([(one, first)].into());
+        let quiet = Duration::from_secs(3600);
+        assert!(timeout(quiet, pool.changed()).await.is_err());
+        let change = pool.changed();
+        seen.send_modify(|snapshot| snapshot.ready = true);
+        assert!(timeout(quiet, change).await.is_ok());
+        let other = pool.clone();
+        let change = pool.changed();
+        other.put(two.clone(), second);
+        assert!(timeout(quiet, change).await.is_ok());
+        assert_eq!(pool.snapshots().len(), 2);
+        let change = pool.changed();
+        other.remove(&two);
+        assert!(timeout(quiet, change).await.is_ok());
+        assert!(pool.snapshot(&two).is_none());
+        assert!(matches!(pool.submit(&two, String::new(), 0, false).await, Err(SubmitError::Transient { .. })));
+    }
+}

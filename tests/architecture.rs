@@ -27,7 +27,7 @@ const IMPURE: [(&str, &str); 8] = [
 ];
 
 /// Rooms and single files that take values and return values. Those not there yet are looked at once they are.
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "model",
     "tpdu",
     "at",
@@ -38,6 +38,7 @@ const PURE: [&str; 13] = [
     "modem/bringup",
     "modem/health",
     "modem/inbound",
+    "modem/sought",
     "mail/compose",
     "rpc/wire",
     "dispatch/backoff",

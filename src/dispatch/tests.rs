@@ -53,6 +53,7 @@ struct Bench {
     store: Store,
     modems: BTreeMap<SlotId, watch::Sender<ModemSnapshot>>,
     submitted: mpsc::Receiver<(SlotId, String)>,
+    config: watch::Sender<Arc<Config>>,
     cancel: CancellationToken,
     sent: u32,
 }
@@ -87,10 +88,10 @@ impl Bench {
             slots.push(slot);
         }
         let cancel = CancellationToken::new();
-        let dispatch =
-            Dispatch::new(store.clone(), Pool::new(handles), watch::channel(config(slots)).1, Box::new(LeastCost));
+        let (config, generations) = watch::channel(config(slots));
+        let dispatch = Dispatch::new(store.clone(), Pool::new(handles), generations, Box::new(LeastCost));
         tokio::spawn(dispatch.run(cancel.clone()));
-        Self { folder, clock, store, modems, submitted, cancel, sent: 0 }
+        Self { folder, clock, store, modems, submitted, config, cancel, sent: 0 }
     }
 
     fn set_ready(&self, name: &str, ready: bool) {
@@ -264,4 +265,17 @@ async fn silence_twice_ends_it_and_a_refusal_before_does_not_count() {
     let other = bench.send("+491761234568", "hello", ResendPolicy::Alarm).await;
     bench.reaches(other, OutgoingState::Unknown).await;
     assert_eq!(bench.store.outgoing(id).await.unwrap().unwrap().tries, 4, "two that may have left are enough");
+}
+
+#[tokio::test]
+async fn a_message_that_waits_goes_as_soon_as_another_configuration_lets_it() {
+    let mut bench = Bench::new(&[("00", "+49"), ("01", "+49")], |_| Ok(7));
+    bench.set_ready("01", true);
+    let slots = |prefix: &str| vec![slot("00", "+41"), slot("01", prefix)];
+    bench.config.send_replace(config(slots("+49")));
+    let id = bench.send("+41791234567", "waits for 00", ResendPolicy::Alarm).await;
+    bench.reaches(id, OutgoingState::Queued).await;
+    bench.config.send_replace(config(slots("+41")));
+    bench.submission().await;
+    bench.reaches(id, OutgoingState::Sent).await;
 }

@@ -19,7 +19,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::hints::Hints;
+use super::{
+    hints::Hints,
+    sought::{Sought, Target},
+};
 use crate::{
     config::Slot,
     model::{Imei, SlotId},
@@ -149,42 +152,6 @@ enum Message {
 struct Request {
     slot: SlotId,
     reply: oneshot::Sender<Claim>,
-}
-
-#[derive(Clone, Debug)]
-enum Target {
-    Fixed(PathBuf),
-    Pattern { pattern: String, imei: Option<Imei> },
-}
-
-impl Target {
-    fn of(slot: &Slot) -> Self {
-        if slot.port_is_glob() {
-            return Self::Pattern { pattern: slot.port.clone(), imei: slot.imei.clone() };
-        }
-        Self::Fixed(PathBuf::from(&slot.port))
-    }
-}
-
-/// What the configuration says of ports.
-#[derive(Debug)]
-struct Sought {
-    targets: BTreeMap<SlotId, Target>,
-    /// Ports that slots name outright: never asked on behalf of a pattern.
-    fixed: Vec<PathBuf>,
-    /// IMEIs that slots name: not for slots that take any modem.
-    owned: BTreeSet<Imei>,
-}
-
-impl Sought {
-    fn of(slots: &[Slot]) -> Self {
-        let real = || slots.iter().filter(|slot| !slot.port.is_empty() && !slot.port.starts_with("virtual:"));
-        Self {
-            fixed: real().filter(|slot| !slot.port_is_glob()).map(|slot| PathBuf::from(&slot.port)).collect(),
-            owned: real().filter(|slot| slot.enabled).filter_map(|slot| slot.imei.clone()).collect(),
-            targets: real().map(|slot| (slot.id.clone(), Target::of(slot))).collect(),
-        }
-    }
 }
 
 struct Waiting {
