@@ -61,13 +61,15 @@ pub(super) async fn wait(context: &Context<'_>, caller: &Caller, params: Vec<Val
     loop {
         arrivals.borrow_and_update();
         let found = read(context, &slots, after).await?;
+        // The new configuration may not know this token: the client asks again, and is checked again.
+        if !Arc::ptr_eq(&generations.borrow(), &context.config) {
+            return Ok(answer(Vec::new()));
+        }
         if !found.is_empty() {
             return Ok(answer(found));
         }
         tokio::select! {
-            biased;
-            // The new configuration may not know this token: the client asks again, and is checked again.
-            () = another(&mut generations, &context.config) => return Ok(answer(found)),
+            () = another(&mut generations, &context.config) => {}
             changed = arrivals.changed() => {
                 if changed.is_err() {
                     return Ok(answer(found));
