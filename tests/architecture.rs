@@ -39,6 +39,7 @@ const PURE: [&str; 14] = [
     "modem/bringup",
     "modem/health",
     "modem/inbound",
+    "modem/sought",
     "mail/compose",
     "rpc/wire",
     "dispatch/backoff",

@@ -14,7 +14,7 @@ use super::{
 use crate::model::{ResendPolicy, SlotId};
 
 /// Everything in `smsgate.conf`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Gateway {
     /// `[mail]`.
     pub mail: Mail,

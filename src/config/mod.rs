@@ -4,6 +4,7 @@
 
 pub mod ciphers;
 mod diagnostic;
+mod difference;
 mod fields;
 mod gateway;
 pub mod ini;
@@ -16,13 +17,14 @@ use fields::Document;
 use ini::Ini;
 
 pub use diagnostic::{Diagnostic, Place, Severity, Source, render};
+pub use difference::{Difference, Key, SlotChange};
 pub use gateway::{
     Api, Gateway, LogLevel, Logging, Mail, MailSecurity, Modempool, SelfTestInterval, Server, StoreConfig,
 };
 pub use sims::{SimEncoding, Slot};
 
 /// Both files, understood.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// `smsgate.conf`.
     pub gateway: Gateway,

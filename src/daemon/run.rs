@@ -2,14 +2,16 @@
 
 use std::{io::IsTerminal, path::Path, process::ExitCode, time::Duration};
 
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::Daemon;
+use super::{Daemon, reload::reload};
 use crate::{
     config::{Config, Severity},
     config_files::{LoadError, find_folder, load_folder},
-    telemetry, tls,
+    telemetry::{self, Level},
+    tls,
 };
 
 /// Two are plenty: nothing here computes for long, and password hashes have a thread of their own.
@@ -22,14 +24,18 @@ const EXIT_SYSTEM: u8 = 71;
 /// Runs the daemon with the configuration in `folder` (or where it is usually found).
 #[must_use]
 pub fn run(folder: Option<&Path>) -> ExitCode {
-    let config = match load(&find_folder(folder)) {
+    let folder = find_folder(folder);
+    let config = match load(&folder) {
         Ok(config) => config,
         Err(code) => return code,
     };
-    if let Err(error) = telemetry::start(config.gateway.logging.level) {
-        eprintln!("smsgate: {error}");
-        return ExitCode::from(EXIT_SYSTEM);
-    }
+    let level = match telemetry::start(config.gateway.logging.level) {
+        Ok(level) => level,
+        Err(error) => {
+            eprintln!("smsgate: {error}");
+            return ExitCode::from(EXIT_SYSTEM);
+        }
+    };
     tls::install_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
@@ -38,7 +44,7 @@ pub fn run(folder: Option<&Path>) -> ExitCode {
         .build();
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(serve(config));
+            let code = runtime.block_on(serve(config, &folder, &level));
             // Name look-ups may hang on the blocking threads; nothing waits for them any more.
             runtime.shutdown_timeout(Duration::from_millis(200));
             code
@@ -72,20 +78,20 @@ fn load(folder: &Path) -> Result<Config, ExitCode> {
     })
 }
 
-async fn serve(config: Config) -> ExitCode {
+async fn serve(config: Config, folder: &Path, level: &Level) -> ExitCode {
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
         error!("cannot listen for signals");
         return ExitCode::from(EXIT_SYSTEM);
     };
-    let daemon = match Daemon::start(config).await {
+    let mut daemon = match Daemon::start(config).await {
         Ok(daemon) => daemon,
         Err(fault) => {
             error!("{fault}");
             return ExitCode::from(fault.exit_code());
         }
     };
-    tell_systemd(&[sd_notify::NotifyState::Ready]);
+    tell_systemd(&[NotifyState::Ready]);
     let code = loop {
         tokio::select! {
             _ = terminate.recv() => break ExitCode::SUCCESS,
@@ -93,16 +99,26 @@ async fn serve(config: Config) -> ExitCode {
             () = daemon.fallen() => break ExitCode::from(EXIT_SOFTWARE),
             _ = hangup.recv() => {
                 info!("SIGHUP");
-                daemon.reload();
+                announce_reload();
+                let outcome = reload(&mut daemon, folder, level).await;
+                tell_systemd(&[NotifyState::Ready, NotifyState::Status(outcome)]);
             }
         }
     };
-    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    tell_systemd(&[NotifyState::Stopping]);
     daemon.stop().await;
     code
 }
 
-fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
+/// What `Type=notify-reload` waits for (sd_notify(3)); nobody else minds.
+fn announce_reload() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell_systemd(&[NotifyState::Reloading, now]),
+        Err(error) => warn!(%error, "cannot tell systemd of the reload"),
+    }
+}
+
+fn tell_systemd(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         warn!(%error, "cannot notify systemd");
     }

@@ -124,6 +124,8 @@ pub struct Modem {
     pub(super) imei: String,
     pub(super) serial: u64,
     pub(super) settings: Settings,
+    /// How often each command was given to it.
+    pub(super) commands: BTreeMap<String, u64>,
     pub(super) storage: BTreeMap<String, BTreeMap<usize, Stored>>,
     pub(super) sim: Sim,
     pub(super) registration: u8,
@@ -163,6 +165,7 @@ impl Modem {
             imei: format!("{body}{}", luhn(&body)),
             serial,
             settings: Settings::fresh(),
+            commands: BTreeMap::new(),
             storage: BTreeMap::new(),
             sim: Sim { present: true, pin: None, tries: 3, unlocked: true, balance: 1234 },
             registration: 1,

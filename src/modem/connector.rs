@@ -42,6 +42,11 @@ impl Connector {
         Self { discovery, virtual_pool }
     }
 
+    /// Looks for the modems of these slots from now on.
+    pub async fn set_slots(&self, slots: &[Slot]) {
+        self.discovery.set_slots(slots).await;
+    }
+
     /// Waits for the slot's modem and opens its port.
     pub(super) async fn connect(&self, slot: &Slot) -> io::Result<Connection> {
         if let Some(personality) = slot.port.strip_prefix(VIRTUAL) {

@@ -18,6 +18,7 @@ mod request;
 #[cfg(test)]
 pub(crate) mod sample;
 mod session;
+mod sought;
 mod starting;
 mod task;
 

@@ -75,9 +75,10 @@ impl Store {
             arrivals: watch::Sender::new(last),
             transactions: AtomicU64::new(0),
         });
+        let options = watch::Sender::new(options);
         let writer = Writer {
             path: path.to_owned(),
-            options,
+            options: options.subscribe(),
             clock: clock.clone(),
             connection: Some(connection),
             signals: Arc::clone(&signals),
@@ -92,6 +93,7 @@ impl Store {
             clock,
             signals,
             damage,
+            options,
             readers: Readers::new(path.to_owned()),
             mailbox: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
@@ -116,6 +118,10 @@ impl Store {
     #[must_use]
     pub fn wall(&self) -> Timestamp {
         self.inner.clock.wall()
+    }
+    /// Works by other options from the next operation on.
+    pub fn set_options(&self, options: Options) {
+        self.inner.options.send_replace(options);
     }
     /// Drains the writer, checkpoints and closes.
     pub async fn close(&self) {
@@ -394,6 +400,7 @@ struct Inner {
     clock: RunClock,
     signals: Arc<Signals>,
     damage: Option<PathBuf>,
+    options: watch::Sender<Options>,
     readers: Readers,
     mailbox: Mutex<Option<SyncSender<Box<dyn Operation>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,

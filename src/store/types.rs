@@ -8,7 +8,7 @@ use crate::model::{
     Classified, ErrorClass, InboundMessage, MessageId, Msisdn, OutgoingState, ResendPolicy, RunTime, SlotId,
 };
 
-/// How a store is opened.
+/// How a store works; may be changed while it does.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Write a mail spool row with each message.

@@ -25,7 +25,7 @@ use std::{
 pub use api::{Api, Sms, text_of};
 pub use files::{ONCE_TOKEN, Sim, Site, TOKEN};
 pub use network::Network;
-use process::Process;
+pub use process::Process;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -36,6 +36,8 @@ pub const PATIENCE: Duration = Duration::from_secs(45);
 pub struct Rig {
     pub site: Site,
     pub network: Network,
+    /// Variables of the daemon beside its own.
+    pub environment: Vec<(&'static str, String)>,
     daemon: Option<Process>,
     _mail: Process,
     emulator: Process,
@@ -63,7 +65,7 @@ impl Rig {
         let network = Network::connect(&control);
         let first = root.join("dev/modem-00");
         until("the links of the modems", || modems == 0 || first.exists());
-        Self { site, network, daemon: None, _mail: mail, emulator, folder }
+        Self { site, network, environment: Vec::new(), daemon: None, _mail: mail, emulator, folder }
     }
 
     /// Starts the daemon and waits until it answers.
@@ -91,7 +93,7 @@ impl Rig {
     pub fn another_daemon(&self) -> Process {
         let mut command = Command::new(binary());
         command.arg("run").arg("--config").arg(self.site.config_folder());
-        command.env_clear().env("TZ", "UTC");
+        command.env_clear().env("TZ", "UTC").envs(self.environment.iter().map(|(name, value)| (name, value)));
         Process::start(command)
     }
 
@@ -218,7 +220,7 @@ pub fn becomes(patience: Duration, mut condition: impl FnMut() -> bool) -> bool 
 }
 
 /// The binary that was built with this program, or the one that `SMSGATE_BINARY` names.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     env::var_os("SMSGATE_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_smsgate")), PathBuf::from)
 }
 

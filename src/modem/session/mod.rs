@@ -116,7 +116,7 @@ impl<'a> Session<'a> {
             intake_blocked: false,
             self_test: None,
         };
-        let slot = &context.slot;
+        let slot = &context.slot();
         let receiver = Receiver {
             slot: slot.id.clone(),
             number: slot.phone_number.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -196,7 +196,7 @@ impl<'a> Session<'a> {
             Urc::Cmt { pdu, .. } | Urc::Cds { pdu, .. } => self.work.handed_over.push_back(pdu),
             Urc::Cusd(cusd) => self.answer_ussd(&cusd),
             Urc::MemoryFull(line) => {
-                warn!(modem = %self.context.slot.id, %line, "the modem has no room for messages");
+                warn!(modem = %self.context.slot().id, %line, "the modem has no room for messages");
                 self.work.sweep = true;
             }
             Urc::Registration(state) => {
@@ -208,10 +208,10 @@ impl<'a> Session<'a> {
                 self.publish();
             }
             Urc::Restarted(line) if self.is_settling(&line) => {
-                debug!(modem = %self.context.slot.id, %line, "the modem has finished starting");
+                debug!(modem = %self.context.slot().id, %line, "the modem has finished starting");
             }
             Urc::Restarted(line) => return Err(End::Restarted(line)),
-            Urc::Pin(state) => debug!(modem = %self.context.slot.id, ?state, "SIM state"),
+            Urc::Pin(state) => debug!(modem = %self.context.slot().id, ?state, "SIM state"),
             Urc::Ring | Urc::Ignored(_) | Urc::Unknown(_) => {}
         }
         Ok(())

@@ -95,7 +95,7 @@ impl Session<'_> {
     /// The network's text goes to whoever asked; a session it left open is closed.
     pub(super) fn answer_ussd(&mut self, cusd: &Cusd) {
         let Some(dialogue) = self.ussd.take() else {
-            debug!(modem = %self.context.slot.id, "USSD text that nobody asked for");
+            debug!(modem = %self.context.slot().id, "USSD text that nobody asked for");
             return;
         };
         let state = SessionState::of(cusd.status);

@@ -24,7 +24,7 @@ use super::{
     wire::{Call, Fault, Value},
 };
 use crate::{
-    config::{Api, Slot},
+    config::{Config, Slot},
     model::Health,
     pool::Pool,
     store::{Store, StoreError},
@@ -32,10 +32,8 @@ use crate::{
 
 /// What the methods work on.
 pub struct Backends {
-    /// `[api]`.
-    pub api: Api,
-    /// The slots of `sim-cards.conf`.
-    pub slots: Vec<Slot>,
+    /// The configuration. Each call works by the generation that was there when it came.
+    pub config: watch::Receiver<Arc<Config>>,
     /// The store.
     pub store: Store,
     /// The modems.
@@ -49,13 +47,21 @@ pub struct Backends {
 /// Every method of the interface. Cheap to clone.
 #[derive(Clone)]
 pub struct Methods {
-    context: Arc<Context>,
+    shared: Arc<Shared>,
 }
 
-struct Context {
+struct Shared {
     backends: Backends,
     auth: Authenticator,
     reposts: Reposts,
+}
+
+/// What one call works with.
+struct Context<'a> {
+    config: Arc<Config>,
+    backends: &'a Backends,
+    auth: &'a Authenticator,
+    reposts: &'a Reposts,
 }
 
 /// Who calls, and for how long an answer is worth waiting for.
@@ -73,8 +79,8 @@ impl Methods {
     /// # Errors
     /// If the system gives no random numbers or no thread.
     pub fn start(backends: Backends) -> std::io::Result<Self> {
-        let (auth, reposts) = (Authenticator::start()?, Reposts::new(backends.api.repost_window));
-        Ok(Self { context: Arc::new(Context { backends, auth, reposts }) })
+        let auth = Authenticator::start()?;
+        Ok(Self { shared: Arc::new(Shared { backends, auth, reposts: Reposts::default() }) })
     }
 
     /// Runs one call.
@@ -82,7 +88,9 @@ impl Methods {
     /// # Errors
     /// The fault to answer with.
     pub async fn call(&self, caller: &Caller, call: Call) -> Result<Value, Fault> {
-        let context = &self.context;
+        let Shared { backends, auth, reposts } = &*self.shared;
+        let config = Arc::clone(&backends.config.borrow());
+        let context = &Context { config, backends, auth, reposts };
         let params = call.params;
         match call.method.as_str() {
             "get_delivery_status" => outbox::delivery_status(context, caller, params).await,
@@ -102,7 +110,7 @@ impl Methods {
     }
 }
 
-impl Context {
+impl Context<'_> {
     /// Which of `hashes` the token opens.
     async fn opened(
         &self,
@@ -125,7 +133,7 @@ impl Context {
 
     /// The slot with this number.
     fn slot_of(&self, number: &str) -> Option<&Slot> {
-        self.backends.slots.iter().find(|slot| slot.phone_number.as_ref().is_some_and(|own| own.as_str() == number))
+        self.config.slots.iter().find(|slot| slot.phone_number.as_ref().is_some_and(|own| own.as_str() == number))
     }
 }
 

@@ -15,25 +15,27 @@ use crate::{
 };
 
 /// `get_health_state(token)`.
-pub(super) async fn health_state(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+pub(super) async fn health_state(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let token = token(&mut Arguments::new(params, 1, 1)?)?;
-    context.authorise(caller, &token, &context.backends.api.token_get_health_state).await?;
+    context.authorise(caller, &token, &context.config.gateway.api.token_get_health_state).await?;
     let mut health = pool_health(&context.backends.pool.snapshots());
-    if let Some(mail) = &context.backends.mail_health {
+    if context.config.gateway.mail.enabled
+        && let Some(mail) = &context.backends.mail_health
+    {
         health.merge(mail.borrow().clone());
     }
     Ok(Value::Array(vec![Value::string(health.level.as_str()), Value::String(health.message())]))
 }
 
 /// `get_stats(token)`.
-pub(super) async fn stats(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+pub(super) async fn stats(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let token = token(&mut Arguments::new(params, 1, 1)?)?;
-    context.authorise(caller, &token, &context.backends.api.token_get_stats).await?;
+    context.authorise(caller, &token, &context.config.gateway.api.token_get_stats).await?;
     let facts = context.backends.store.sim_facts().await.map_err(|error| store_fault(&error))?;
     let tests = context.backends.store.self_tests().await.map_err(|error| store_fault(&error))?;
     let zone = TimeZone::system();
     let modems = context.backends.pool.snapshots().into_iter().map(|modem| {
-        let slot = context.backends.slots.iter().find(|slot| slot.id == modem.slot);
+        let slot = context.config.slots.iter().find(|slot| slot.id == modem.slot);
         let currency = slot.map_or("", |slot| slot.currency.as_str());
         let back = tests.get(&modem.slot).and_then(|tests| tests.iter().rev().find_map(|test| test.back));
         let seen = describe(&modem, facts.get(&modem.slot), currency, &zone);

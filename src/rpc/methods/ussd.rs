@@ -14,14 +14,14 @@ use crate::model::Msisdn;
 const LONGEST_CODE: usize = 182;
 
 /// `send_ussd(token, sender, ussd_code)`: waits for the network's reply.
-pub(super) async fn send(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+pub(super) async fn send(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let mut arguments = Arguments::new(params, 3, 3)?;
     let token = token(&mut arguments)?;
     let (sender, code) = (arguments.text()?, arguments.text()?);
-    if !context.backends.api.enable_send_ussd {
+    if !context.config.gateway.api.enable_send_ussd {
         return Err(fault::not_enabled());
     }
-    context.authorise(caller, &token, &context.backends.api.token_send_ussd).await?;
+    context.authorise(caller, &token, &context.config.gateway.api.token_send_ussd).await?;
     let sender = Msisdn::parse(&sender).map_err(|_| fault::bad_argument("Invalid sender format."))?;
     let code = code.trim();
     if !is_code(code) {
