@@ -27,7 +27,7 @@ const IMPURE: [(&str, &str); 8] = [
 ];
 
 /// Rooms and single files that take values and return values. Those not there yet are looked at once they are.
-const PURE: [&str; 14] = [
+const PURE: &[&str] = &[
     "model",
     "tpdu",
     "at",
@@ -52,7 +52,7 @@ struct Layer {
     reason: &'static str,
 }
 
-const LAYERS: [Layer; 17] = [
+const LAYERS: &[Layer] = &[
     Layer { room: "model", may_name: &[], reason: "the nouns stand below everything" },
     Layer { room: "tpdu", may_name: &["model"], reason: "a codec knows octets and nouns" },
     Layer { room: "at", may_name: &["model", "tpdu"], reason: "+CMGS carries TPDUs, +CUSD packed septets" },
