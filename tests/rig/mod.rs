@@ -25,7 +25,7 @@ use std::{
 pub use api::{Api, Sms, text_of};
 pub use files::{ONCE_TOKEN, Sim, Site, TOKEN};
 pub use network::Network;
-use process::Process;
+pub use process::Process;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -37,7 +37,7 @@ pub struct Rig {
     pub site: Site,
     pub network: Network,
     daemon: Option<Process>,
-    _mail: Process,
+    mail: Option<Process>,
     emulator: Process,
     folder: TempDir,
 }
@@ -63,7 +63,7 @@ impl Rig {
         let network = Network::connect(&control);
         let first = root.join("dev/modem-00");
         until("the links of the modems", || modems == 0 || first.exists());
-        Self { site, network, daemon: None, _mail: mail, emulator, folder }
+        Self { site, network, daemon: None, mail: Some(mail), emulator, folder }
     }
 
     /// Starts the daemon and waits until it answers.
@@ -111,6 +111,11 @@ impl Rig {
     /// The power goes.
     pub fn kill(&mut self) {
         self.daemon.take().expect("a daemon").kill();
+    }
+
+    /// The mail server is gone for good.
+    pub fn kill_mail(&mut self) {
+        self.mail.take().expect("a mail server").kill();
     }
 
     /// SIGTERM; the exit code and how long it took.
@@ -218,7 +223,7 @@ pub fn becomes(patience: Duration, mut condition: impl FnMut() -> bool) -> bool 
 }
 
 /// The binary that was built with this program, or the one that `SMSGATE_BINARY` names.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     env::var_os("SMSGATE_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_smsgate")), PathBuf::from)
 }
 

@@ -10,6 +10,7 @@ use super::{
     Caller, Context, int, store_fault, structure, token, units,
 };
 use crate::{
+    config::Slot,
     model::{Health, HealthLevel, ModemSnapshot},
     store::SimFacts,
 };
@@ -34,7 +35,11 @@ pub(super) async fn stats(context: &Context, caller: &Caller, params: Vec<Value>
     let modems = context.backends.pool.snapshots().into_iter().map(|modem| {
         let slot = context.backends.slots.iter().find(|slot| slot.id == modem.slot);
         let currency = slot.map_or("", |slot| slot.currency.as_str());
-        (modem.slot.to_string(), describe(&modem, facts.get(&modem.slot), currency, &zone))
+        let mut members = describe(&modem, facts.get(&modem.slot), currency, &zone);
+        if let (Value::Struct(members), Some(slot)) = (&mut members, slot) {
+            members.extend(thresholds(slot));
+        }
+        (modem.slot.to_string(), members)
     });
     Ok(Value::Array(vec![Value::string("OK"), Value::Struct(modems.collect())]))
 }
@@ -62,6 +67,15 @@ fn describe(modem: &ModemSnapshot, facts: Option<&SimFacts>, currency: &str, zon
         ("last_received", local(facts.last_received)),
         ("last_sent", local(facts.last_sent)),
     ])
+}
+
+/// The balances below which health turns bad, for what draws them.
+fn thresholds(slot: &Slot) -> [(String, Value); 2] {
+    [
+        ("balance_warning", slot.account_balance_warning_micros),
+        ("balance_critical", slot.account_balance_critical_micros),
+    ]
+    .map(|(name, micros)| (name.to_owned(), units(micros)))
 }
 
 /// Health of the whole pool; modems that are switched off do not count.
