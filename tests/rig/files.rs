@@ -81,9 +81,14 @@ impl Site {
 
     /// A certificate for this machine, in place of one that may be there.
     pub fn issue_certificate(&self) {
+        self.issue_certificate_for(2);
+    }
+
+    /// As [`Site::issue_certificate`], with days to go.
+    pub fn issue_certificate_for(&self, days: u16) {
         let today = jiff::Zoned::now().date();
         let addresses = [IpAddr::from([127, 0, 0, 1])];
-        let issued = smsgate::tls::issue(&["localhost".to_owned()], &addresses, today, 2).unwrap();
+        let issued = smsgate::tls::issue(&["localhost".to_owned()], &addresses, today, days).unwrap();
         for (name, text) in [("ca.pem", &issued.ca), ("chain.pem", &issued.chain), ("key.pem", &issued.key)] {
             private_file(&self.config_folder().join(name), text);
         }
@@ -132,7 +137,7 @@ fn hash(token: &str) -> String {
 }
 
 /// A free port below those that outgoing connections get, so that nobody takes it while the daemon is down.
-fn lasting_port() -> u16 {
+pub fn lasting_port() -> u16 {
     let seed = std::process::id() ^ u32::from(fastrand());
     (0..5000)
         .map(|step| 20_000 + u16::try_from((seed + step) % 10_000).unwrap())

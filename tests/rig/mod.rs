@@ -11,6 +11,8 @@
 
 mod api;
 mod files;
+pub mod icinga;
+pub mod munin;
 mod network;
 mod process;
 
