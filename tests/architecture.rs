@@ -27,7 +27,7 @@ const IMPURE: [(&str, &str); 8] = [
 ];
 
 /// Rooms and single files that take values and return values. Those not there yet are looked at once they are.
-const PURE: [&str; 13] = [
+const PURE: [&str; 15] = [
     "model",
     "tpdu",
     "at",
@@ -41,6 +41,8 @@ const PURE: [&str; 13] = [
     "mail/compose",
     "rpc/wire",
     "dispatch/backoff",
+    "cli/perfdata",
+    "cli/report",
 ];
 
 /// A room, the rooms it may name, and why it needs more than its layer suggests.

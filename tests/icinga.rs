@@ -132,16 +132,22 @@ fn what_cannot_be_asked_is_unknown_and_certificates_age() {
     }
 
     // Ours and Icinga's own look at the same certificate, which is replaced while the gateway runs.
-    for (days, state) in [(2, CRITICAL), (15, WARNING), (90, OK)] {
+    for (days, state) in [(0, CRITICAL), (2, CRITICAL), (15, WARNING), (90, OK)] {
         rig.site.issue_certificate_for(days);
         rig.signal(Signal::SIGHUP);
-        for service in ["smsgate-certificate", "smsgate-certificate-http"] {
-            icinga.until(service, &format!("state {state} with {days} days left"), |now| now.state == state);
-        }
-        let ours = icinga.until("smsgate-certificate", "perfdata", |now| now.state == state);
-        // It is valid until midnight.
-        let left = ours.value("certificate_days").unwrap();
-        assert!(left == format!("{days};25:;5:") || left == format!("{};25:;5:", days - 1), "{ours:?}");
+        let left = format!("certificate_days={};", i64::from(days) - 1);
+        let renewed = |now: &Checked| now.perfdata.iter().any(|item| item.starts_with(&left));
+        let ours = icinga.until("smsgate-certificate", &format!("the one for {days} days"), renewed);
+        assert_eq!(ours.state, state, "{ours:?}");
+        let theirs = icinga.until("smsgate-certificate-http", "a result", |_| true);
+        assert_eq!(theirs.state, state, "{theirs:?}");
+        // The days begin and end at midnight, so the last one is never whole.
+        assert_eq!(
+            ours.value("certificate_days"),
+            Some(format!("{};25:;5:", i64::from(days) - 1).as_str()),
+            "{ours:?}"
+        );
+        assert_eq!(ours.output.contains("the certificate ended at"), days == 0, "{ours:?}");
     }
 }
 
@@ -149,19 +155,22 @@ fn what_cannot_be_asked_is_unknown_and_certificates_age() {
 fn alarms_leave_as_sms() {
     let rig = Rig::start(1);
     rig.until_ready(1);
-    let watched = "object Host \"web\" { check_command = \"dummy\", vars.dummy_text = \"all | fine 'here'\", \
-                   vars.notify_sms = true }\n\
+    let watched = "object Host \"web\" { check_command = \"dummy\", vars.notify_sms = true }\n\
                    object Service \"shop\" { host_name = \"web\", check_command = \"dummy\", vars.dummy_state = 2, \
                    vars.dummy_text = \"Warenkorb läuft über\" }\n";
     let icinga = Icinga::start(&rig.folder().join("icinga"), &(example(&rig.site) + watched));
     icinga.until("shop", "the first result", |now| now.state == CRITICAL);
+    let up = json!({
+        "type": "Host", "filter": "host.name == \"web\"", "exit_status": 0, "plugin_output": "'up' for $1; all fine",
+    });
+    icinga.act("process-check-result", &up);
     for (kind, filter) in [("Host", "host.name == \"web\""), ("Service", "service.name == \"shop\"")] {
         let request = json!({ "type": kind, "filter": filter, "author": "test", "comment": "drill", "force": true });
         icinga.act("send-custom-notification", &request);
     }
     let text = |entry: &serde_json::Value| entry["text"].as_str().unwrap_or_default().to_owned();
     let sent = |start: &str| rig.network.submitted_to(ON_CALL).into_iter().find(|entry| text(entry).starts_with(start));
-    rig.until("the host's SMS", || sent("CUSTOM web is UP").is_some());
+    rig.until("the host's SMS", || sent("CUSTOM web is UP: 'up' for $1; all fine (").is_some());
     rig.until("the service's SMS", || sent("CUSTOM web shop is CRITICAL: Warenkorb läuft über (").is_some());
     let flash = |start: &str| {
         let pdu = sent(start).unwrap()["pdu"].as_str().unwrap().to_owned();

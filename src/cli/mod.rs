@@ -19,6 +19,7 @@ mod get_sms;
 mod json;
 mod munin;
 mod perfdata;
+mod report;
 mod send_sms;
 mod send_ussd;
 mod shell;

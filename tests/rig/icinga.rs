@@ -118,7 +118,7 @@ impl Icinga {
     pub fn until(&self, service: &str, what: &str, wanted: impl Fn(&Checked) -> bool) -> Checked {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let checked = self.check(service, deadline);
+            let checked = self.check(service);
             if wanted(&checked) {
                 return checked;
             }
@@ -129,7 +129,8 @@ impl Icinga {
 
     /// A result that is younger than this call.
     #[track_caller]
-    fn check(&self, service: &str, deadline: Instant) -> Checked {
+    fn check(&self, service: &str) -> Checked {
+        let deadline = Instant::now() + PATIENCE;
         let before = self.last(service).map_or(0.0, |checked| checked.began);
         let filter = json!({ "type": "Service", "filter": "service.name == name", "filter_vars": { "name": service } });
         let mut request = filter;
