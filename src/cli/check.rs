@@ -1,7 +1,8 @@
 //! `check_smsgate`: the gateway's health, or the age of its certificate, for Icinga and Nagios.
 //!
-//! One exit code from 0 to 3 whatever happens, within [`DEADLINE`]; what is told is made in `report`. The health token may not read statistics, and a token tried where it
-//! does not belong is a logged refusal; so statistics are asked for only with a token named for them.
+//! An exit code from 0 to 3 whatever happens, within [`DEADLINE`]; what is told is judged in `report`. The health token may
+//! not read statistics, and a token tried where it does not belong is a logged refusal: statistics are asked for only with
+//! a token named for them.
 
 use std::{
     env,
@@ -26,6 +27,7 @@ use crate::rpc::wire::Value;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// The variable with the token for statistics; it wins over the flag.
 const STATS_TOKEN_VARIABLE: &str = "SMSGATE_STATS_TOKEN";
+
 /// Flags of the check beside those of the connection.
 #[derive(Args, Clone)]
 pub(super) struct CheckArgs {
@@ -54,13 +56,8 @@ pub(super) fn run(connection: &Connection, args: &CheckArgs, out: &mut impl Writ
     let start = Instant::now();
     let mut report =
         if args.certificate { certificate_report(connection, args) } else { health(connection, args, start) };
-    report.perfdata.gauge(
-        "time",
-        (start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
-        "s",
-        0.0,
-        DEADLINE.as_secs_f64(),
-    );
+    let seconds = (start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+    report.perfdata.gauge("time", seconds, "s", 0.0, DEADLINE.as_secs_f64());
     match out.write_all(report.lines().as_bytes()) {
         Ok(()) => report.level.code(),
         Err(_) => Level::Unknown.code(),
