@@ -209,7 +209,7 @@ mod tests {
             parts_missing: 0,
             undecodable: false,
             completes: None,
-            origin: crate::model::MessageOrigin::Sms,
+            origin: MessageOrigin::Sms,
         }
     }
 

@@ -194,7 +194,11 @@ impl Session<'_> {
             }
             Some(dialogue) => dialogue.asker,
         };
-        if text.is_empty() && !state.is_open() {
+        let in_menu = state.is_open() && matches!(asker, Asker::Menu { .. });
+        if text.is_empty() && !in_menu {
+            if state.is_open() {
+                self.cancel_ussd().await?;
+            }
             return self.tell(asker, Err(UssdError::Failed(state.as_str().to_owned()))).await;
         }
         match asker {
