@@ -81,7 +81,7 @@ pub enum UssdError {
     #[error("the modem is busy")]
     Busy,
     /// Somebody else's dialogue is under way.
-    #[error("another USSD session is open on this modem")]
+    #[error("the modem is busy with another USSD session")]
     Occupied,
     /// No modem, or not ready.
     #[error("the modem is not ready")]

@@ -218,7 +218,7 @@ pub fn becomes(patience: Duration, mut condition: impl FnMut() -> bool) -> bool 
 }
 
 /// The binary that was built with this program, or the one that `SMSGATE_BINARY` names.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     env::var_os("SMSGATE_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_smsgate")), PathBuf::from)
 }
 

@@ -152,6 +152,7 @@ impl<'a> Session<'a> {
     }
 
     async fn run(&mut self, requests: &mut mpsc::Receiver<Request>, cancel: &CancellationToken) -> Result<End, End> {
+        let _ = self.command(Command::ussd_notices()).await?;
         loop {
             while let Some(urc) = self.link.buffered_urc() {
                 self.note(urc)?;

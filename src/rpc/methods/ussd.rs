@@ -41,7 +41,7 @@ pub(super) async fn answer(context: &Context, caller: &Caller, params: Vec<Value
     let mut arguments = Arguments::new(params, 3, 3)?;
     let session = session(context, caller, &mut arguments).await?;
     let text = arguments.text()?;
-    let answered = context.backends.pool.ussd_answer(session, text.trim().to_owned()).await;
+    let answered = context.backends.pool.ussd_answer(session, text).await;
     answered.map(step).map_err(|error| refused(&error))
 }
 
