@@ -27,11 +27,12 @@ const IMPURE: [(&str, &str); 8] = [
 ];
 
 /// Rooms and single files that take values and return values. Those not there yet are looked at once they are.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "model",
     "tpdu",
     "at",
     "ussd",
+    "balance",
     "router",
     "config",
     "modem/backoff",
@@ -52,7 +53,7 @@ struct Layer {
     reason: &'static str,
 }
 
-const LAYERS: [Layer; 16] = [
+const LAYERS: [Layer; 17] = [
     Layer { room: "model", may_name: &[], reason: "the nouns stand below everything" },
     Layer { room: "tpdu", may_name: &["model"], reason: "a codec knows octets and nouns" },
     Layer { room: "at", may_name: &["model", "tpdu"], reason: "+CMGS carries TPDUs, +CUSD packed septets" },
@@ -61,6 +62,7 @@ const LAYERS: [Layer; 16] = [
         may_name: &["model", "tpdu", "at"],
         reason: "it reads what +CUSD brought; text uses the alphabets of TS 23.038",
     },
+    Layer { room: "balance", may_name: &["model"], reason: "amounts and days to findings" },
     Layer { room: "router", may_name: &["model", "config"], reason: "a decision over values" },
     Layer { room: "config", may_name: &["model"], reason: "text to nouns" },
     Layer {
@@ -71,7 +73,7 @@ const LAYERS: [Layer; 16] = [
     Layer { room: "store", may_name: &["model"], reason: "one file, and nothing but the nouns in it" },
     Layer {
         room: "modem",
-        may_name: &["model", "tpdu", "at", "ussd", "config", "store", "emulator", "pool"],
+        may_name: &["model", "tpdu", "at", "ussd", "balance", "config", "store", "emulator", "pool"],
         reason: "`port = virtual:...` opens the emulator; the pool is told of each slot's handle",
     },
     Layer { room: "pool", may_name: &["model", "config", "modem"], reason: "it holds the modems" },
@@ -82,7 +84,7 @@ const LAYERS: [Layer; 16] = [
     },
     Layer {
         room: "rpc",
-        may_name: &["model", "config", "store", "pool", "tls"],
+        may_name: &["model", "balance", "config", "store", "pool", "tls"],
         reason: "it asks the pool, never a modem",
     },
     Layer { room: "mail", may_name: &["model", "config", "store", "tls"], reason: "it knows texts, not modems" },

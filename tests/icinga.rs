@@ -183,6 +183,7 @@ fn alarms_leave_as_sms() {
 /// Modems and the mail server are looked at every second.
 fn often(site: &mut Site) {
     site.api += "[DEFAULT]\nhealth_check_interval = 1\n";
+    site.sims.iter_mut().for_each(|sim| sim.set("health_check_interval", "1"));
 }
 
 /// The shipped example with the names, ports and tokens of this site.

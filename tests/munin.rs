@@ -107,4 +107,5 @@ fn a_low_balance_is_drawn() {
 /// Modems and the mail server are looked at every second.
 fn often(site: &mut Site) {
     site.api += "[DEFAULT]\nhealth_check_interval = 1\n";
+    site.sims.iter_mut().for_each(|sim| sim.set("health_check_interval", "1"));
 }

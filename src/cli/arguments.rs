@@ -42,7 +42,7 @@ pub(super) enum Command {
     SendSms(Remote<SendSmsArgs>),
     /// Show the SMS that a running gateway received lately
     GetSms(Remote<GetSmsArgs>),
-    /// Send a USSD code through a running gateway and show the answer
+    /// Send a USSD code through a running gateway, show the answer, and answer menus
     SendUssd(Remote<SendUssdArgs>),
     /// Show what the modems of a running gateway are doing
     Stats(Remote<StatsArgs>),

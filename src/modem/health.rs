@@ -2,11 +2,12 @@
 
 use crate::{
     at::{MemoryUse, RegistrationState},
+    balance::Account,
     model::{Health, HealthLevel},
 };
 
 /// What was seen of an initialised modem.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
     /// CSQ 0..=31, 99 = unknown.
     pub signal: u8,
@@ -20,6 +21,8 @@ pub struct Observation {
     pub storage: Vec<MemoryUse>,
     /// The store could not take something the SIM holds.
     pub intake_blocked: bool,
+    /// The SIM's account, where its balance is asked for.
+    pub account: Option<Account>,
 }
 
 /// Judges an observation: each finding names its check.
@@ -56,6 +59,9 @@ pub fn judge(seen: &Observation) -> Health {
     if seen.intake_blocked {
         health.add(HealthLevel::Critical, "Store: received SMS cannot be saved and stay on the SIM");
     }
+    for (level, finding) in seen.account.iter().flat_map(Account::findings) {
+        health.add(level, finding);
+    }
     health
 }
 
@@ -71,6 +77,7 @@ fn fullness(storage: &MemoryUse) -> Option<HealthLevel> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::balance::Reading;
 
     fn well() -> Observation {
         Observation {
@@ -80,13 +87,14 @@ mod tests {
             smsc: "+491710760000".into(),
             storage: vec![MemoryUse { name: "SM".into(), used: 10, total: 20 }],
             intake_blocked: false,
+            account: None,
         }
     }
 
     #[test]
     fn each_check_names_itself() {
         type Change = fn(&mut Observation);
-        let cases: [(&str, Change, HealthLevel, &str); 12] = [
+        let cases: [(&str, Change, HealthLevel, &str); 13] = [
             ("all well", |_| {}, HealthLevel::Ok, ""),
             ("no signal", |o| o.signal = 1, HealthLevel::Critical, "Signal"),
             ("weak signal", |o| o.signal = 5, HealthLevel::Warning, "Signal"),
@@ -98,6 +106,15 @@ mod tests {
             ("denied", |o| o.registration = RegistrationState::Denied, HealthLevel::Critical, "Network"),
             ("over half full", |o| o.storage[0].used = 11, HealthLevel::Warning, "Storage"),
             ("nearly full", |o| o.storage[0].used = 17, HealthLevel::Critical, "Storage"),
+            (
+                "low balance",
+                |o| {
+                    let reading = Some(Reading { micros: 1, ..Reading::default() });
+                    o.account = Some(Account { reading, critical_micros: 2, ..Account::default() });
+                },
+                HealthLevel::Critical,
+                "Balance",
+            ),
             ("store blocked", |o| o.intake_blocked = true, HealthLevel::Critical, "Store"),
         ];
         for (name, change, level, word) in cases {

@@ -97,6 +97,38 @@ fn a_refused_ussd_code_is_a_failure() {
     assert_eq!(ran.code, 64, "{ran:?}");
 }
 
+#[test]
+fn the_shell_answers_menus() {
+    let step = |session: &str, text: &str| {
+        Ok(Value::Struct(vec![
+            ("session".to_owned(), Value::string(session)),
+            ("open".to_owned(), Value::Boolean(!session.is_empty())),
+            ("text".to_owned(), Value::string(text)),
+        ]))
+    };
+    let gateway = Gateway::start(move |call| match call.method.as_str() {
+        "get_stats" => two_modems(call),
+        "ussd_open" => step("s1", "1 Balance\n2 Number"),
+        "ussd_answer" if call.params[2] == Value::string("1") => step("s1", "0 Back"),
+        "ussd_answer" => Err(fault(503, "Failed to send USSD code: network time out.")),
+        "ussd_close" => step("", ""),
+        other => Err(fault(8001, &format!("procedure {other} not found"))),
+    });
+    let mut shell = to(&gateway, smsgate().args(["shell", "--sender", "+4911"]));
+    let ran = run(shell.env("HOME", "/nonexistent").write_stdin("ussd\n\n*101#\n1\n\nussd\n\n*101#\n7\nexit\n"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    for part in [
+        "+ USSD response: 1 Balance\n  2 Number\n",
+        "+ USSD response: 0 Back\n",
+        "- no USSD response: Failed to send USSD code: network time out.\n",
+    ] {
+        assert!(ran.out.contains(part), "{part:?} is not in {}", ran.out);
+    }
+    let methods = ["get_stats", "ussd_open", "ussd_answer", "ussd_close", "ussd_open", "ussd_answer"];
+    assert_eq!(gateway.methods(), methods);
+    assert_eq!(gateway.calls.lock().unwrap()[2].params[1..], [Value::string("s1"), Value::string("1")]);
+}
+
 fn message(state: &str, cause: &str) -> Value {
     let string = |name: &str, text: &str| (name.to_owned(), Value::string(text));
     Value::Struct(vec![
@@ -196,7 +228,7 @@ fn the_shell_obeys_and_forgets_what_was_sent() {
     {
         assert!(ran.out.contains(part), "{part:?} is not in {}", ran.out);
     }
-    assert_eq!(gateway.methods(), ["get_stats", "send_ussd", "send_sms", "get_stats"]);
+    assert_eq!(gateway.methods(), ["get_stats", "ussd_open", "send_ussd", "send_sms", "get_stats"]);
     assert_eq!(gateway.calls.lock().unwrap()[1].params[1], Value::string("+4911"));
     let history = std::fs::read_to_string(state.path().join("smsgate/history")).unwrap();
     assert_eq!(history, "ussd\nsms\nfly\n");

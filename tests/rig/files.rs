@@ -36,6 +36,8 @@ pub struct Site {
     pub port: u16,
     pub mail_port: u16,
     pub sims: Vec<Sim>,
+    /// More lines for `[mail]`.
+    pub mail: String,
     /// More lines for `[api]`.
     pub api: String,
 }
@@ -55,7 +57,7 @@ impl Site {
             .collect();
         fs::create_dir_all(root.join("dev")).unwrap();
         fs::create_dir_all(root.join("conf")).unwrap();
-        Self { root, port: lasting_port(), mail_port: 0, sims, api: String::new() }
+        Self { root, port: lasting_port(), mail_port: 0, sims, mail: String::new(), api: String::new() }
     }
 
     pub fn root(&self) -> &Path {
@@ -102,13 +104,14 @@ impl Site {
         let (token, both, once) = (hash(TOKEN), format!("{} {}", hash(TOKEN), hash(ONCE_TOKEN)), hash(ONCE_TOKEN));
         let gateway = format!(
             "[mail]\nenabled = True\nserver = 127.0.0.1\nport = {}\nsecurity = tls\nuser = gateway@example.org\n\
-             password = secret\nrecipient = mailbox@example.org\nca = {root}/conf/ca.pem\n\
+             password = secret\nrecipient = mailbox@example.org\nca = {root}/conf/ca.pem\n{}\
              [server]\nhost = 127.0.0.1\nport = {}\ncertificate = {root}/conf/chain.pem\nkey = {root}/conf/key.pem\n\
              [api]\nenable_send_sms = True\nenable_send_ussd = True\ntoken_send_sms = {both}\ntoken_send_ussd = {token}\n\
              token_get_health_state = {token}\ntoken_get_stats = {token}\nresend_policy_once = {once}\n{slots}{}\
              [modempool]\nsms_self_test_interval =\nserial_ports_hint_file = {root}/hints\n\
              [logging]\nlevel = INFO\n[store]\npath = {}\n",
             self.mail_port,
+            self.mail,
             self.port,
             self.api,
             self.store().display(),

@@ -9,16 +9,19 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream},
-    sync::watch,
+    sync::{oneshot, watch},
     task::JoinHandle,
 };
 
 use super::{super::starting, *};
 use crate::{
+    config::Slot,
     model::{HealthLevel, InboundMessage, ModemSnapshot, RunTime},
     modem::{SubmitError, sample},
     store::{InboxQuery, Options, Store},
 };
+
+mod ussd;
 
 const PDU: &str = "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07";
 const OTHER: &str = "07911326040000F0040B911346610089F60000208062917324080CC8F71D14969741F977FD07";
@@ -123,11 +126,15 @@ impl Bench {
     }
 
     fn with_pin(pin: Option<&str>) -> Self {
+        Self::with(|slot| slot.pin = pin.map(SecretString::from))
+    }
+
+    fn with(change: impl FnOnce(&mut Slot)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 100 };
+        let options = Options { mail: true, retention: Duration::from_secs(3600), queue_limit: 100 };
         let store = Store::open(&folder.path().join("smsgate.db"), options).unwrap();
         let mut slot = sample::slot("00", "+49");
-        slot.pin = pin.map(SecretString::from);
+        change(&mut slot);
         let (snapshot, seen) = watch::channel(ModemSnapshot::absent(slot.id.clone(), true, ""));
         let context = Context { slot: Arc::new(slot), store, snapshot };
         Self { _folder: folder, context, seen, modem: Arc::default(), cancel: CancellationToken::new() }

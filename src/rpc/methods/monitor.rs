@@ -10,8 +10,9 @@ use super::{
     Caller, Context, int, store_fault, structure, token, units,
 };
 use crate::{
+    balance,
     config::Slot,
-    model::{Health, HealthLevel, ModemSnapshot},
+    model::{BalanceDay, Health, HealthLevel, ModemSnapshot},
     store::SimFacts,
 };
 
@@ -31,11 +32,12 @@ pub(super) async fn stats(context: &Context, caller: &Caller, params: Vec<Value>
     let token = token(&mut Arguments::new(params, 1, 1)?)?;
     context.authorise(caller, &token, &context.backends.api.token_get_stats).await?;
     let facts = context.backends.store.sim_facts().await.map_err(|error| store_fault(&error))?;
+    let history = context.backends.store.balance_history().await.map_err(|error| store_fault(&error))?;
     let zone = TimeZone::system();
     let modems = context.backends.pool.snapshots().into_iter().map(|modem| {
         let slot = context.backends.slots.iter().find(|slot| slot.id == modem.slot);
         let currency = slot.map_or("", |slot| slot.currency.as_str());
-        let mut members = describe(&modem, facts.get(&modem.slot), currency, &zone);
+        let mut members = describe(&modem, facts.get(&modem.slot), history.get(&modem.slot), currency, &zone);
         if let (Value::Struct(members), Some(slot)) = (&mut members, slot) {
             members.extend(thresholds(slot));
         }
@@ -44,8 +46,18 @@ pub(super) async fn stats(context: &Context, caller: &Caller, params: Vec<Value>
     Ok(Value::Array(vec![Value::string("OK"), Value::Struct(modems.collect())]))
 }
 
-fn describe(modem: &ModemSnapshot, facts: Option<&SimFacts>, currency: &str, zone: &TimeZone) -> Value {
+fn describe(
+    modem: &ModemSnapshot,
+    facts: Option<&SimFacts>,
+    history: Option<&Vec<BalanceDay>>,
+    currency: &str,
+    zone: &TimeZone,
+) -> Value {
     let facts = facts.cloned().unwrap_or_default();
+    // While the card is not known, the last balance of the slot is the best there is.
+    let own = modem.iccid.is_empty() || facts.balance_sim.as_deref() == Some(modem.sim_identity().as_str());
+    let number = |number: Option<f64>| number.map_or_else(|| Value::string(""), Value::double);
+    let days_left = history.filter(|_| own).and_then(|days| balance::days_left(days));
     let local = |time: Option<Timestamp>| {
         let text = time.map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string());
         Value::String(text.unwrap_or_default())
@@ -56,7 +68,9 @@ fn describe(modem: &ModemSnapshot, facts: Option<&SimFacts>, currency: &str, zon
         ("current_signal", Value::int(modem.signal_dbm())),
         ("port", Value::string(modem.port.as_str())),
         ("status", Value::string(modem.status.as_str())),
-        ("balance", facts.balance_micros.map_or_else(|| Value::string(""), units)),
+        ("balance", facts.balance_micros.filter(|_| own).map_or_else(|| Value::string(""), units)),
+        ("balance_at", local(facts.balance_at.filter(|_| own))),
+        ("balance_days_left", number(days_left.map(|days| (days * 10.0).round() / 10.0))),
         ("currency", Value::string(currency)),
         ("sent", int(facts.sent)),
         ("received", int(facts.received)),
@@ -110,8 +124,17 @@ mod tests {
         let mut seen = modem("00", "/dev/ttyUSB0");
         seen.signal = 21;
         seen.last_init = Some("2026-11-20T22:19:05Z".parse().unwrap());
-        let facts = SimFacts { sent: 3, received: u64::MAX, balance_micros: Some(12_340_000), ..SimFacts::default() };
-        let value = describe(&seen, Some(&facts), "EUR", &TimeZone::UTC);
+        let facts = SimFacts {
+            sent: 3,
+            received: u64::MAX,
+            balance_micros: Some(12_340_000),
+            balance_at: Some("2026-11-20T22:20:05Z".parse().unwrap()),
+            balance_sim: Some("8949020000".into()),
+            ..SimFacts::default()
+        };
+        let day = |day: &str, micros| BalanceDay { day: day.parse().unwrap(), micros };
+        let days = vec![day("2026-11-19", 15_000_000), day("2026-11-20", 12_340_000)];
+        let value = describe(&seen, Some(&facts), Some(&days), "EUR", &TimeZone::UTC);
         for (name, expected) in [
             ("phone_number", Value::string("+491760000000")),
             ("current_network", Value::string("")),
@@ -119,6 +142,8 @@ mod tests {
             ("port", Value::string("/dev/ttyUSB0")),
             ("status", Value::string("")),
             ("balance", Value::double(12.34)),
+            ("balance_at", Value::string("2026-11-20 22:20")),
+            ("balance_days_left", Value::double(4.6)),
             ("currency", Value::string("EUR")),
             ("sent", Value::int(3)),
             ("received", Value::int(i32::MAX)),
@@ -131,7 +156,12 @@ mod tests {
         ] {
             assert_eq!(value.member(name), Some(&expected), "{name}");
         }
-        let unknown = describe(&seen, None, "EUR", &TimeZone::UTC);
+        seen.iccid = "8949020001".into();
+        let other_card = describe(&seen, Some(&facts), Some(&days), "EUR", &TimeZone::UTC);
+        for name in ["balance", "balance_at", "balance_days_left"] {
+            assert_eq!(other_card.member(name), Some(&Value::string("")), "{name} of another card");
+        }
+        let unknown = describe(&seen, None, None, "EUR", &TimeZone::UTC);
         assert_eq!(unknown.member("balance"), Some(&Value::string("")));
     }
 

@@ -1,10 +1,12 @@
 //! Tests of the store through its handle, with a clock that is moved by hand.
 
+mod balance;
 mod durability;
 mod inbox;
 mod outbox;
 mod reports;
 mod retention;
+mod ussd;
 
 use std::{
     path::PathBuf,
