@@ -11,8 +11,8 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    model::{ModemSnapshot, SlotId},
-    modem::{Request, SubmitError, UssdError},
+    model::{ModemSnapshot, SlotId, UssdSession, UssdStep},
+    modem::{Request, SubmitError, UssdAsk, UssdError},
 };
 
 /// Longest a USSD dialogue may take before the caller gets an answer.
@@ -98,12 +98,42 @@ impl Pool {
     /// # Errors
     /// [`UssdError`] if there is no such modem, it is not ready or busy, or the network gives no text.
     pub async fn ussd(&self, slot: &SlotId, code: String) -> Result<String, UssdError> {
+        self.ussd_step(slot, UssdAsk::Once(code)).await.map(|step| step.text)
+    }
+
+    /// Runs one USSD code; where the network waits for an answer, the step names the session.
+    ///
+    /// # Errors
+    /// [`UssdError`], as for [`ussd`](Self::ussd).
+    pub async fn ussd_open(&self, slot: &SlotId, code: String) -> Result<UssdStep, UssdError> {
+        self.ussd_step(slot, UssdAsk::Open(code)).await
+    }
+
+    /// Answers the network in a session.
+    ///
+    /// # Errors
+    /// [`UssdError`], as for [`ussd`](Self::ussd); `Over` if the session is.
+    pub async fn ussd_answer(&self, session: UssdSession, text: String) -> Result<UssdStep, UssdError> {
+        let slot = session.slot().clone();
+        self.ussd_step(&slot, UssdAsk::Answer { session, text }).await
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// [`UssdError`], as for [`ussd_answer`](Self::ussd_answer).
+    pub async fn ussd_close(&self, session: UssdSession) -> Result<(), UssdError> {
+        let slot = session.slot().clone();
+        self.ussd_step(&slot, UssdAsk::Close(session)).await.map(drop)
+    }
+
+    async fn ussd_step(&self, slot: &SlotId, ask: UssdAsk) -> Result<UssdStep, UssdError> {
         let handle = self.handle(slot).ok_or(UssdError::NotReady)?;
         if !handle.snapshot.borrow().ready {
             return Err(UssdError::NotReady);
         }
         let (reply, answer) = oneshot::channel();
-        handle.requests.try_send(Request::Ussd { code, reply }).map_err(|_| UssdError::Busy)?;
+        handle.requests.try_send(Request::Ussd { ask, reply }).map_err(|_| UssdError::Busy)?;
         match tokio::time::timeout(USSD_DEADLINE, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(UssdError::Failed("the modem went away".to_owned())),

@@ -137,6 +137,25 @@ impl Reloader {
 /// # Errors
 /// [`TlsError`] naming the file and what to do.
 pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    client_config_with(trust(ca)?)
+}
+
+/// A client's configuration with a verifier made from that of [`trust`].
+///
+/// # Errors
+/// rustls does not take it.
+pub(crate) fn client_config_with(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, TlsError> {
+    let failed = |source| TlsError::Rustls { path: "TLS".into(), source };
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(failed)?;
+    Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+/// The verifier of [`client_config`].
+///
+/// # Errors
+/// [`TlsError`] naming the file and what to do.
+pub(crate) fn trust(ca: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     let path = ca.unwrap_or_else(|| Path::new("the system's certificate store"));
     let certificates = match ca {
         Some(path) => read_certificates(path)?,
@@ -147,15 +166,12 @@ pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
     if roots.is_empty() {
         return Err(ca.map_or(TlsError::NoRoots, |path| TlsError::NoCertificate { path: path.to_owned() }));
     }
-    let failed = |source| TlsError::Rustls { path: path.to_owned(), source };
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|error| failed(rustls::Error::General(error.to_string())))?;
+    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|error| {
+        TlsError::Rustls { path: path.to_owned(), source: rustls::Error::General(error.to_string()) }
+    })?;
     let pinned = if ca.is_some() { certificates } else { Vec::new() };
-    let verifier = Arc::new(ChainOrPinned { chain, pinned });
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(failed)?;
-    Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    Ok(Arc::new(ChainOrPinned { chain, pinned }))
 }
 
 /// A certificate made here, all PEM.
@@ -340,7 +356,7 @@ impl ServerCertVerifier for ChainOrPinned {
 }
 
 /// `notBefore` and `notAfter`; `None` if the certificate is not laid out as RFC 5280 4.1 says.
-fn validity(certificate: &CertificateDer<'_>) -> Option<(Timestamp, Timestamp)> {
+pub(crate) fn validity(certificate: &CertificateDer<'_>) -> Option<(Timestamp, Timestamp)> {
     const VERSION: u8 = 0xa0;
     let (_, certificate, _) = element(certificate)?;
     let (_, body, _) = element(certificate)?;

@@ -5,9 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    cert::CertArgs, check_config::CheckConfigArgs, completions::CompletionsArgs, connection::Connection,
-    decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs, send_sms::SendSmsArgs, send_ussd,
-    send_ussd::SendUssdArgs, stats::StatsArgs, token::TokenArgs,
+    cert::CertArgs, check::CheckArgs, check_config::CheckConfigArgs, completions::CompletionsArgs,
+    connection::Connection, decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs,
+    send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs, stats::StatsArgs, token::TokenArgs,
 };
 use crate::{demo::DemoArgs, emulator::EmulateArgs};
 
@@ -42,7 +42,7 @@ pub(super) enum Command {
     SendSms(Remote<SendSmsArgs>),
     /// Show the SMS that a running gateway received lately
     GetSms(Remote<GetSmsArgs>),
-    /// Send a USSD code through a running gateway and show the answer
+    /// Send a USSD code through a running gateway, show the answer, and answer menus
     SendUssd(Remote<SendUssdArgs>),
     /// Show what the modems of a running gateway are doing
     Stats(Remote<StatsArgs>),
@@ -118,16 +118,19 @@ impl Action {
 }
 
 /// Check the health of the SMS gateway (Icinga and Nagios plugin)
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "check_smsgate", version, max_term_width = 100)]
 pub(super) struct CheckArguments {
+    #[command(flatten)]
+    pub(super) check: CheckArgs,
     #[command(flatten)]
     pub(super) connection: Connection,
 }
 
 /// Counters and balances of the SMS gateway (Munin plugin)
 ///
-/// Reads the variables smsgate_host, smsgate_port, smsgate_cafile and smsgate_api_token.
+/// Reads the variables smsgate_host, smsgate_port, smsgate_cafile and smsgate_api_token, and MUNIN_CAP_DIRTYCONFIG, with
+/// which `config` brings the values along.
 #[derive(Debug, Parser)]
 #[command(name = "munin_smsgate", version, max_term_width = 100)]
 pub(super) struct MuninArguments {

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod cert;
+mod certificate;
 mod check;
 mod check_config;
 pub mod client;
@@ -20,6 +21,8 @@ mod json;
 mod live_status;
 mod manual;
 mod munin;
+mod perfdata;
+mod report;
 mod send_sms;
 mod send_ussd;
 mod shell;
@@ -45,21 +48,22 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let name = arguments.first().and_then(|name| Path::new(name).file_stem()).and_then(|name| name.to_str());
     match name {
+        _ if munin::is_asking() => munin_plugin(arguments),
         Some("smsgate-client") => parse::<ClientArguments>(arguments)
             .map_or_else(Exit::into, |arguments| ended(ask(&arguments.gateway, &arguments.action))),
         Some("check_smsgate") => match parse::<CheckArguments>(arguments) {
-            Ok(arguments) => check::run(&arguments.connection, &mut stdout().lock()).into(),
+            Ok(arguments) => check::run(&arguments.connection, &arguments.check, &mut stdout().lock()).into(),
             Err(Exit::Ok) => ExitCode::SUCCESS,
             Err(_) => check::USAGE_CODE.into(),
         },
-        Some("munin_smsgate") => parse::<MuninArguments>(arguments).map_or_else(Exit::into, |arguments| {
-            ended(
-                munin::connection_from_environment()
-                    .and_then(|connection| munin::run(&connection, arguments.request.as_deref(), &mut stdout().lock())),
-            )
-        }),
+        Some("munin_smsgate") => munin_plugin(arguments),
         _ => parse::<Arguments>(arguments).map_or_else(Exit::into, |arguments| obey(arguments.command)),
     }
+}
+
+fn munin_plugin(arguments: Vec<OsString>) -> ExitCode {
+    parse::<MuninArguments>(arguments)
+        .map_or_else(Exit::into, |arguments| ended(munin::run(arguments.request.as_deref(), &mut stdout().lock())))
 }
 
 /// Reads arguments; help and complaints are printed here.

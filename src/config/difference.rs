@@ -144,8 +144,20 @@ fn named<const N: usize>(keys: [(&'static str, bool); N]) -> Vec<(String, bool)>
     keys.into_iter().map(|(key, same)| (key.to_owned(), same)).collect()
 }
 
-fn mail_keys(old: &Mail, new: &Mail) -> [(&'static str, bool); 10] {
-    let Mail { enabled, server, port, user, password, recipient, from, security, ca, health_check_interval } = old;
+fn mail_keys(old: &Mail, new: &Mail) -> [(&'static str, bool); 11] {
+    let Mail {
+        enabled,
+        server,
+        port,
+        user,
+        password,
+        recipient,
+        from,
+        security,
+        ca,
+        health_check_interval,
+        forward_ussd,
+    } = old;
     [
         ("enabled", *enabled == new.enabled),
         ("server", *server == new.server),
@@ -156,6 +168,7 @@ fn mail_keys(old: &Mail, new: &Mail) -> [(&'static str, bool); 10] {
         ("from", *from == new.from),
         ("security", *security == new.security),
         ("ca", *ca == new.ca),
+        ("forward_ussd", *forward_ussd == new.forward_ussd),
         ("health_check_interval", *health_check_interval == new.health_check_interval),
     ]
 }
@@ -257,6 +270,8 @@ fn changed(old: &Slot, new: &Slot) -> Option<SlotChange> {
         imei,
         encoding,
         email_address,
+        forward_ussd,
+        ussd_allowed,
     } = old;
     let same_pin = match (pin, &new.pin) {
         (Some(pin), Some(other)) => is_same_secret(pin, other),
@@ -287,6 +302,8 @@ fn changed(old: &Slot, new: &Slot) -> Option<SlotChange> {
         ("costs_per_sms", *costs_per_sms_micros == new.costs_per_sms_micros),
         ("health_check_interval", *health_check_interval == new.health_check_interval),
         ("email_address", *email_address == new.email_address),
+        ("forward_ussd", *forward_ussd == new.forward_ussd),
+        ("ussd_allowed", *ussd_allowed == new.ussd_allowed),
     ];
     let others = |keys: &[(&'static str, bool)]| -> Vec<_> {
         keys.iter().filter(|(_, same)| !same).map(|(key, _)| *key).collect()
@@ -359,6 +376,7 @@ mod tests {
             ("mail", "security=starttls"),
             ("mail", "ca=file"),
             ("mail", "health_check_interval=7"),
+            ("mail", "forward_ussd=yes"),
             ("mail", "enabled=no"),
             ("server", "host=::1"),
             ("server", "port=7001"),
@@ -432,6 +450,7 @@ mod tests {
             ("prefixes=+49", Adapted(vec!["prefixes"])),
             ("health_check_interval=7", Adapted(vec!["health_check_interval"])),
             ("email_address=a@b", Adapted(vec!["email_address"])),
+            ("ussd_allowed=*100#", Adapted(vec!["ussd_allowed"])),
         ] {
             let difference = Difference::between(&load(GATEWAY, SIMS), &load(GATEWAY, &format!("{SIMS}{line}\n")));
             assert_eq!(difference.slots, [(SlotId::new("01"), change)].into(), "{line}");

@@ -66,6 +66,8 @@ pub struct Mail {
     pub ca: Option<PathBuf>,
     /// How often the server is tried when idle (default 600 s).
     pub health_check_interval: Duration,
+    /// `forward_ussd` (default false): USSD texts that the network sends of its own accord are mailed.
+    pub forward_ussd: bool,
 }
 
 /// `[server]`.
@@ -237,6 +239,7 @@ impl Mail {
             recipient: recipient.unwrap_or_default(),
             ca: fields.path("ca"),
             health_check_interval: fields.seconds("health_check_interval", 600, 1),
+            forward_ussd: fields.boolean("forward_ussd", false),
         }
     }
 }

@@ -37,10 +37,12 @@ pub struct Config {
 #[must_use]
 pub fn load(gateway: Source<'_>, sims: Source<'_>) -> (Option<Config>, Vec<Diagnostic>) {
     let (mut sims, sims_ini) = Document::new(sims);
-    let slots = Slot::read_all(&mut sims, &sims_ini);
+    let mut slots = Slot::read_all(&mut sims, &sims_ini);
     let names: Vec<_> = slots.iter().map(|slot| slot.id.clone()).collect();
     let (mut document, ini) = Document::new(gateway);
     let gateway = Gateway::read(&mut document, &ini, &names);
+    let forward_ussd = gateway.mail.enabled && gateway.mail.forward_ussd;
+    slots.iter_mut().for_each(|slot| slot.forward_ussd = forward_ussd);
 
     if gateway.modempool.sms_self_test_interval.is_some() {
         warn_of_untested(&mut sims, &sims_ini, &slots);

@@ -102,6 +102,16 @@ pub enum Fault {
         /// In cents.
         cents: i64,
     },
+    /// The network answers USSD that late from now on; never without a number.
+    UssdDelay {
+        /// Seconds.
+        seconds: Option<f64>,
+    },
+    /// The modem prints this line for the network's next USSD answer, whatever that would be.
+    UssdLine {
+        /// As `+CUSD: 0,"text",15`.
+        line: String,
+    },
 }
 
 /// Faults that wait for their moment.
@@ -117,6 +127,8 @@ pub(super) struct Pending {
     pub(super) drop_notices: u32,
     pub(super) duplicate: bool,
     pub(super) slots: Option<usize>,
+    pub(super) ussd_delay: Duration,
+    pub(super) ussd_line: Option<String>,
 }
 
 impl Modem {
@@ -170,6 +182,10 @@ impl Modem {
                 self.sim.unlocked = self.sim.pin.is_none();
             }
             Fault::Balance { cents } => self.sim.balance = cents,
+            Fault::UssdDelay { seconds: delay } => {
+                self.faults.ussd_delay = delay.map_or(Duration::MAX, seconds);
+            }
+            Fault::UssdLine { line } => self.faults.ussd_line = Some(line),
         }
     }
 }
@@ -219,6 +235,7 @@ mod tests {
         let table = [
             (r#"{"fault":"silence","seconds":null}"#, Fault::Silence { seconds: None }),
             (r#"{"fault":"unplug"}"#, Fault::Unplug),
+            (r#"{"fault":"ussd_delay","seconds":30}"#, Fault::UssdDelay { seconds: Some(30.0) }),
             (r#"{"fault":"replug","link":"modem-77"}"#, Fault::Replug { link: Some("modem-77".to_owned()) }),
             (r#"{"fault":"cms_error","code":38,"count":2}"#, Fault::CmsError { code: 38, count: 2 }),
             (r#"{"fault":"pin_required","pin":"1234"}"#, Fault::PinRequired { pin: "1234".to_owned(), tries: None }),

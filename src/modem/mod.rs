@@ -23,5 +23,5 @@ mod starting;
 mod task;
 
 pub use connector::{Connector, SerialProbe};
-pub use request::{Request, SubmitError, UssdError};
+pub use request::{Request, SubmitError, UssdAsk, UssdError, UssdReply};
 pub use task::ModemTask;

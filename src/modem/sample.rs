@@ -73,6 +73,8 @@ pub(crate) fn slot(name: &str, prefix: &str) -> Slot {
         phone_number: None,
         provider: String::new(),
         ussd_account_balance: None,
+        ussd_allowed: None,
+        forward_ussd: false,
         ussd_account_balance_regexp: regex::Regex::new("x").unwrap(),
         currency: "EUR".into(),
         account_balance_warning_micros: 0,

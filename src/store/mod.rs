@@ -3,6 +3,7 @@
 //! Every change goes through the writer's mailbox and is answered after its commit is on disk; queries see committed
 //! rows only. The store keeps PDUs but does not read them: joining parts is the caller's function.
 
+mod balance;
 mod clock;
 mod concatenation;
 mod inbox;
@@ -18,6 +19,7 @@ mod sims;
 mod spool;
 mod tally;
 mod types;
+mod ussd;
 mod writer;
 
 use std::{
@@ -36,6 +38,7 @@ use rusqlite::Connection;
 pub use self_test::NewSelfTest;
 use tokio::sync::{Notify, oneshot, watch};
 pub use types::*;
+pub use ussd::NewUssd;
 
 use self::{
     clock::RunClock,
@@ -322,14 +325,6 @@ impl Store {
     /// Counters and last times of every slot that has any.
     pub async fn sim_facts(&self) -> Result<std::collections::BTreeMap<SlotId, SimFacts>, StoreError> {
         self.read(sims::facts).await
-    }
-    /// A balance was read.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store failed.
-    pub async fn balance_read(&self, slot: &SlotId, balance_micros: i64) -> Result<(), StoreError> {
-        let slot = slot.clone();
-        self.write(move |work| sims::balance_read(work, &slot, balance_micros)).await
     }
     /// Whether this PIN may be tried on this SIM: not if an attempt with it is on record without an acceptance.
     pub async fn pin_may_try(&self, sim: &str, pin_digest: [u8; 32]) -> Result<bool, StoreError> {

@@ -11,6 +11,8 @@
 
 mod api;
 mod files;
+pub mod icinga;
+pub mod munin;
 mod network;
 mod process;
 
@@ -39,7 +41,7 @@ pub struct Rig {
     /// Variables of the daemon beside its own.
     pub environment: Vec<(&'static str, String)>,
     daemon: Option<Process>,
-    _mail: Process,
+    mail: Option<Process>,
     emulator: Process,
     folder: TempDir,
 }
@@ -65,7 +67,7 @@ impl Rig {
         let network = Network::connect(&control);
         let first = root.join("dev/modem-00");
         until("the links of the modems", || modems == 0 || first.exists());
-        Self { site, network, environment: Vec::new(), daemon: None, _mail: mail, emulator, folder }
+        Self { site, network, environment: Vec::new(), daemon: None, mail: Some(mail), emulator, folder }
     }
 
     /// Starts the daemon and waits until it answers.
@@ -113,6 +115,11 @@ impl Rig {
     /// The power goes.
     pub fn kill(&mut self) {
         self.daemon.take().expect("a daemon").kill();
+    }
+
+    /// The mail server is gone for good.
+    pub fn kill_mail(&mut self) {
+        self.mail.take().expect("a mail server").kill();
     }
 
     /// SIGTERM; the exit code and how long it took.

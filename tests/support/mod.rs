@@ -15,8 +15,8 @@ use std::{
 use jiff::Timestamp;
 use smsgate::{
     config::{self, Api, Config, SimEncoding, Slot, Source},
-    model::{Health, ModemSnapshot, Msisdn, Prefix, ResendPolicy, SlotId},
-    modem::{Request, UssdError},
+    model::{Health, ModemSnapshot, Msisdn, Prefix, ResendPolicy, SlotId, UssdStep},
+    modem::{Request, UssdAsk, UssdError},
     pool::{Pool, SlotHandle},
     rpc::{Backends, Limits, Methods, Server},
     store::{Committed, NewSegment, Options, SegmentContent, SegmentKey, Store},
@@ -215,6 +215,8 @@ fn slot(name: &str, number: &str) -> Slot {
         phone_number: Some(Msisdn::parse(number).expect("a number")),
         provider: "Test".into(),
         ussd_account_balance: None,
+        ussd_allowed: None,
+        forward_ussd: false,
         ussd_account_balance_regexp: regex::Regex::new(r"(\d+[\,\.]\d\d)").expect("a pattern"),
         currency: "EUR".into(),
         account_balance_warning_micros: 5_000_000,
@@ -242,13 +244,12 @@ fn modem(slot: &Slot) -> (SlotHandle, watch::Sender<ModemSnapshot>, JoinHandle<(
     let (requests, mut mailbox) = mpsc::channel(4);
     let task = tokio::spawn(async move {
         while let Some(request) = mailbox.recv().await {
-            if let Request::Ussd { code, reply } = request {
-                let answer = if code == "*100#" {
-                    Ok("Ihr Guthaben beträgt: 12,34 EUR\u{c}".to_owned())
-                } else {
-                    Err(UssdError::Failed("unknown code".to_owned()))
+            if let Request::Ussd { ask, reply } = request {
+                let answer = match ask {
+                    UssdAsk::Once(code) if code == "*100#" => Ok("Ihr Guthaben beträgt: 12,34 EUR\u{c}".to_owned()),
+                    _ => Err(UssdError::Failed("unknown code".to_owned())),
                 };
-                drop(reply.send(answer));
+                drop(reply.send(answer.map(|text| UssdStep { session: None, text })));
             }
         }
     });

@@ -3,21 +3,23 @@
 //! One thing at a time goes over the line. What came in is taken first, a request next, a poll last; a USSD dialogue
 //! waits for its text without holding up any of them.
 
+mod balance;
 mod poll;
 mod requests;
 mod storage;
+mod ussd;
 
 use std::{collections::VecDeque, time::Duration};
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    Request, UssdError,
+    Request,
     bringup::Capabilities,
     health::Observation,
     intake::Receiver,
@@ -25,7 +27,7 @@ use super::{
     starting::StartFault,
     task::Context,
 };
-use crate::at::{Command, CommandError, Memory, Response, Urc};
+use crate::at::{Command, CommandError, Cusd, Memory, Response, Urc};
 
 /// How often the modem is asked for signal, registration and memories: what a lost `+CMTI` costs at most.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
@@ -78,7 +80,9 @@ pub(super) struct Session<'a> {
     seen: Observation,
     selected: Option<Memory>,
     work: Work,
-    ussd: Option<Dialogue>,
+    ussd: Option<ussd::Dialogue>,
+    ended_ussd: Option<ussd::Ended>,
+    next_balance: Option<Instant>,
     started: Instant,
     next_poll: Instant,
     next_search: Instant,
@@ -93,15 +97,8 @@ struct Work {
     /// Handed over by a modem that confirms by itself, and not taken by the store: nobody will send it again.
     held_back: VecDeque<String>,
     sweep: bool,
-    /// The network left a USSD session open that nobody will answer.
-    cancel_ussd: bool,
-}
-
-/// A USSD code that waits for the network's text.
-#[derive(Debug)]
-struct Dialogue {
-    reply: oneshot::Sender<Result<String, UssdError>>,
-    deadline: Instant,
+    /// What the network said by USSD.
+    ussd: VecDeque<Cusd>,
 }
 
 impl<'a> Session<'a> {
@@ -115,6 +112,7 @@ impl<'a> Session<'a> {
             storage: Vec::new(),
             intake_blocked: false,
             self_test: None,
+            account: None,
         };
         let slot = &context.slot();
         let receiver = Receiver {
@@ -132,6 +130,8 @@ impl<'a> Session<'a> {
             selected: None,
             work: Work { sweep: true, ..Work::default() },
             ussd: None,
+            ended_ussd: None,
+            next_balance: balance::first_check(slot.ussd_account_balance.as_deref()),
             started: Instant::now(),
             next_poll: Instant::now() + POLL_INTERVAL,
             next_search: Instant::now() + SEARCH_INTERVAL,
@@ -142,12 +142,11 @@ impl<'a> Session<'a> {
     /// Serves until the modem or the daemon ends.
     pub(super) async fn serve(&mut self, requests: &mut mpsc::Receiver<Request>, cancel: &CancellationToken) -> End {
         self.look_at_self_test().await;
+        self.recall_balance().await;
         self.publish();
         match self.run(requests, cancel).await {
             Ok(end) | Err(end) => {
-                if let Some(dialogue) = self.ussd.take() {
-                    let _ = dialogue.reply.send(Err(UssdError::Failed(end.to_string())));
-                }
+                self.lose_ussd(&end);
                 self.save_handed_over().await;
                 end
             }
@@ -155,6 +154,7 @@ impl<'a> Session<'a> {
     }
 
     async fn run(&mut self, requests: &mut mpsc::Receiver<Request>, cancel: &CancellationToken) -> Result<End, End> {
+        let _ = self.command(Command::ussd_notices()).await?;
         loop {
             while let Some(urc) = self.link.buffered_urc() {
                 self.note(urc)?;
@@ -170,6 +170,7 @@ impl<'a> Session<'a> {
                 continue;
             }
             let search = (!self.seen.registration.is_registered()).then_some(self.next_search);
+            let balance = self.next_balance.filter(|_| self.seen.registration.is_registered());
             let ussd_deadline = self.ussd.as_ref().map(|dialogue| dialogue.deadline);
             tokio::select! {
                 biased;
@@ -182,6 +183,7 @@ impl<'a> Session<'a> {
                 () = until(ussd_deadline) => self.abandon_ussd().await?,
                 () = sleep_until(self.next_poll) => self.poll().await?,
                 () = until(search) => self.search().await?,
+                () = until(balance) => self.check_balance().await?,
             }
         }
     }
@@ -194,7 +196,7 @@ impl<'a> Session<'a> {
                 None => self.work.sweep = true,
             },
             Urc::Cmt { pdu, .. } | Urc::Cds { pdu, .. } => self.work.handed_over.push_back(pdu),
-            Urc::Cusd(cusd) => self.answer_ussd(&cusd),
+            Urc::Cusd(cusd) => self.note_ussd(cusd),
             Urc::MemoryFull(line) => {
                 warn!(modem = %self.context.slot().id, %line, "the modem has no room for messages");
                 self.work.sweep = true;
@@ -235,9 +237,8 @@ impl<'a> Session<'a> {
             self.sweep().await?;
         } else if let Some((memory, index)) = self.work.announced.pop_front() {
             self.fetch(memory, index).await?;
-        } else if self.work.cancel_ussd {
-            self.work.cancel_ussd = false;
-            self.abandon_ussd().await?;
+        } else if let Some(cusd) = self.work.ussd.pop_front() {
+            self.take_ussd(&cusd).await?;
         } else {
             return Ok(false);
         }

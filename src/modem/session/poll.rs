@@ -31,6 +31,7 @@ impl Session<'_> {
         if let Some(indication) = self.equipment.indication {
             let _ = self.command(Command::indications(indication)).await?;
         }
+        let _ = self.command(Command::ussd_notices()).await?;
         self.work.sweep = true;
         self.look_at_self_test().await;
         self.publish();

@@ -9,17 +9,19 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream},
-    sync::watch,
+    sync::{oneshot, watch},
     task::JoinHandle,
 };
 
 use super::{super::starting, *};
 use crate::{
-    config::SelfTestInterval,
+    config::{SelfTestInterval, Slot},
     model::{HealthLevel, InboundMessage, MessageId, ModemSnapshot, Msisdn, ResendPolicy, RunTime},
     modem::{SubmitError, sample},
     store::{InboxQuery, NewOutgoing, NewSelfTest, Options, Store},
 };
+
+mod ussd;
 
 const PDU: &str = "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07";
 const OTHER: &str = "07911326040000F0040B911346610089F60000208062917324080CC8F71D14969741F977FD07";
@@ -124,11 +126,15 @@ impl Bench {
     }
 
     fn with_pin(pin: Option<&str>) -> Self {
+        Self::with(|slot| slot.pin = pin.map(SecretString::from))
+    }
+
+    fn with(change: impl FnOnce(&mut Slot)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 100 };
+        let options = Options { mail: true, retention: Duration::from_secs(3600), queue_limit: 100 };
         let store = Store::open(&folder.path().join("smsgate.db"), options).unwrap();
         let mut slot = sample::slot("00", "+49");
-        slot.pin = pin.map(SecretString::from);
+        change(&mut slot);
         let (snapshot, seen) = watch::channel(ModemSnapshot::absent(slot.id.clone(), true, ""));
         let slot = watch::channel(Arc::new(slot)).1;
         let context = Context { slot, store, snapshot, self_test: watch::channel(None).1 };

@@ -183,6 +183,7 @@ mod tests {
             parts_missing: 2,
             undecodable: false,
             completes: None,
+            origin: crate::model::MessageOrigin::Sms,
         };
         let without_time = InboundMessage { sent_at: None, ..message.clone() };
         let value = describe(message, &TimeZone::UTC);

@@ -1,7 +1,7 @@
 //! The methods: arguments in, value or fault out.
 //!
 //! Split by noun: `outbox` (send_sms, get_delivery_status, get_message), `inbox` (get_sms, wait_sms), `monitor`
-//! (get_stats, get_health_state), `ussd`, `introspection` (system.*). None of them waits for a modem except send_ussd.
+//! (get_stats, get_health_state), `ussd`, `introspection` (system.*). None of them waits for a modem but those of USSD.
 
 mod inbox;
 mod introspection;
@@ -104,6 +104,9 @@ impl Methods {
             "system.listMethods" => introspection::names(params),
             "system.methodHelp" => introspection::help(params),
             "system.methodSignature" => introspection::signature(params),
+            "ussd_answer" => ussd::answer(context, caller, params).await,
+            "ussd_close" => ussd::close(context, caller, params).await,
+            "ussd_open" => ussd::open(context, caller, params).await,
             "wait_sms" => inbox::wait(context, caller, params).await,
             unknown => Err(fault::no_such_method(unknown)),
         }
