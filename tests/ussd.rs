@@ -1,6 +1,11 @@
 //! Balances and USSD sessions with the real daemon: modems on ptys, a mail server, the API and the command line.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test program: a panic is its answer")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test program: a panic is its answer"
+)]
 
 mod rig;
 

@@ -101,7 +101,8 @@ mod tests {
     fn findings_of_an_account() {
         use HealthLevel::{Critical, Warning};
         type Change = fn(&mut Account);
-        let cases: [(&str, i64, Change, &[(HealthLevel, &str)]); 12] = [
+        type Findings = &'static [(HealthLevel, &'static str)];
+        let cases: [(&str, i64, Change, Findings); 12] = [
             ("enough", 1000, |_| {}, &[]),
             ("below warning", 999, |_| {}, &[(Warning, "Balance: 9.99 EUR, below the warning threshold of 10.00 EUR")]),
             (

@@ -147,7 +147,7 @@ fn show(text: &str, out: &mut impl Write) -> Result<(), Failure> {
 fn negative(error: ClientError) -> Failure {
     match error {
         ClientError::Fault(Fault { code: 400 | 503, message }) => no_response(&message),
-        error => error.into(),
+        error @ (ClientError::Fault(_) | ClientError::Interrupted | ClientError::Transport(..)) => error.into(),
     }
 }
 

@@ -262,6 +262,12 @@ mod tests {
             ("wait_for_delivery = x", "`wait_for_delivery` is neither"),
             ("phone_number = 0176", "`phone_number` is bad"),
             ("ussd_account_balance = *100#;+CFUN=0", "`ussd_account_balance` is not a USSD code"),
+            (
+                "ussd_account_balance = **21*+491700000000#",
+                "`ussd_account_balance` is not sent: this code would change",
+            ),
+            ("ussd_account_balance = *#06#", "`ussd_account_balance` is not sent: this code reads the modem's IMEI"),
+            ("ussd_allowed = *100#, rm", "`ussd_allowed` has an entry that is not a USSD code"),
             ("ussd_account_balance_regexp = (\\d", "`ussd_account_balance_regexp` is not a pattern: unclosed group"),
             ("ussd_account_balance_regexp = (?<=x)(1)", "`ussd_account_balance_regexp` is not a pattern: look-around"),
             ("ussd_account_balance_regexp = \\d+", "`ussd_account_balance_regexp` has no group"),
@@ -437,6 +443,24 @@ error: `level` is not a log level
                 assert_ne!(mask::is_harmless(&entry.key), secret, "{name}: {}", entry.key);
             }
         }
+    }
+
+    #[test]
+    fn ussd_codes_are_refused_by_what_they_do_and_by_the_list() {
+        for (lines, refused, sent) in [
+            ("", vec!["**21*1#", "##002#", "*#06#", "**04*1*2*2#"], vec!["*100#", "*#21#", "1"]),
+            ("ussd_allowed =\nussd_account_balance = *100#\n", vec!["*101#", "*#21#"], vec!["*100#"]),
+            ("ussd_allowed = *101#, **21*1#\n", vec!["*100#", "**21*2#", "#21#"], vec!["*101#", "**21*1#"]),
+        ] {
+            let (config, diagnostics) = load(LEAST_GATEWAY, &format!("{LEAST_SLOT}{lines}"));
+            let slot = config.unwrap_or_else(|| panic!("{diagnostics:?}")).slots.remove(0);
+            for (code, passes) in refused.iter().map(|code| (code, false)).chain(sent.iter().map(|code| (code, true))) {
+                assert_eq!(slot.ussd_refusal(code).is_none(), passes, "{lines}: {code}");
+            }
+        }
+        // Named deliberately, so it may be asked for.
+        let sims = format!("{LEAST_SLOT}ussd_account_balance = *43#\nussd_allowed = *43#\n");
+        assert!(load(LEAST_GATEWAY, &sims).0.is_some());
     }
 
     #[test]

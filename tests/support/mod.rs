@@ -247,7 +247,9 @@ fn modem(slot: &Slot) -> (SlotHandle, watch::Sender<ModemSnapshot>, JoinHandle<(
             if let Request::Ussd { ask, reply } = request {
                 let answer = match ask {
                     UssdAsk::Once(code) if code == "*100#" => Ok("Ihr Guthaben beträgt: 12,34 EUR\u{c}".to_owned()),
-                    _ => Err(UssdError::Failed("unknown code".to_owned())),
+                    UssdAsk::Once(_) | UssdAsk::Open(_) | UssdAsk::Answer { .. } | UssdAsk::Close(_) => {
+                        Err(UssdError::Failed("unknown code".to_owned()))
+                    }
                 };
                 drop(reply.send(answer.map(|text| UssdStep { session: None, text })));
             }

@@ -8,7 +8,10 @@ use tokio::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 use super::{super::UssdError, End, Session};
-use crate::balance::{self, Account, Reading};
+use crate::{
+    balance::{self, Account, Reading},
+    config::Slot,
+};
 
 /// How soon after the start the balance is asked for.
 const FIRST: Duration = Duration::from_secs(3);
@@ -16,8 +19,8 @@ const FIRST: Duration = Duration::from_secs(3);
 const POSTPONED: Duration = Duration::from_secs(30);
 
 /// When the balance is asked for next; `None` where the slot has no code for it.
-pub(super) fn first_check(code: Option<&str>) -> Option<Instant> {
-    code.map(|_| Instant::now() + FIRST)
+pub(super) fn first_check(slot: &Slot) -> Option<Instant> {
+    slot.ussd_account_balance.as_ref().map(|_| Instant::now() + FIRST.min(slot.health_check_interval))
 }
 
 impl Session<'_> {

@@ -131,7 +131,7 @@ impl<'a> Session<'a> {
             work: Work { sweep: true, ..Work::default() },
             ussd: None,
             ended_ussd: None,
-            next_balance: balance::first_check(slot.ussd_account_balance.as_deref()),
+            next_balance: balance::first_check(slot),
             started: Instant::now(),
             next_poll: Instant::now() + POLL_INTERVAL,
             next_search: Instant::now() + SEARCH_INTERVAL,

@@ -216,7 +216,7 @@ impl Session<'_> {
                 }
                 Ok(())
             }
-            asker => {
+            asker @ (Asker::Once(_) | Asker::Menu { .. } | Asker::Balance) => {
                 if state.is_open() {
                     self.cancel_ussd().await?;
                 }
@@ -231,7 +231,7 @@ impl Session<'_> {
         let Some(Dialogue { asker, .. }) = self.ussd.take() else { return Ok(()) };
         let why = match &asker {
             Asker::Menu { waiting: None, .. } => "nobody answered the network",
-            _ => "the network did not answer in time",
+            Asker::Once(_) | Asker::Menu { .. } | Asker::Balance => "the network did not answer in time",
         };
         debug!(modem = %self.context.slot().id, asker = ?asker, why, "USSD session closed");
         if let Asker::Menu { session, .. } = &asker {
