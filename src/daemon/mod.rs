@@ -34,7 +34,7 @@ use crate::{
     tls::{Reloader, TlsError},
     tpdu::{Reference, segment},
 };
-pub use run::run;
+pub use run::{run, run_and};
 use supervise::{essential, supervise};
 
 /// Name of the database in the state folder.

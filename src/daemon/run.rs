@@ -1,14 +1,17 @@
 //! `smsgate run`: the daemon in the foreground, until a signal ends it.
 
-use std::{io::IsTerminal, path::Path, process::ExitCode, time::Duration};
+use std::{fs, io::IsTerminal, net::SocketAddr, path::Path, process::ExitCode, time::Duration};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::Daemon;
+use super::{Daemon, StartError, store_path};
 use crate::{
     config::{Config, Severity},
     config_files::{LoadError, find_folder, load_folder},
+    modem::hotplug,
+    sandbox::{self, Confined, Places, Plan},
+    store::{self, OpenError},
     telemetry, tls,
 };
 
@@ -22,7 +25,14 @@ const EXIT_SYSTEM: u8 = 71;
 /// Runs the daemon with the configuration in `folder` (or where it is usually found).
 #[must_use]
 pub fn run(folder: Option<&Path>) -> ExitCode {
-    let config = match load(&find_folder(folder)) {
+    run_and(folder, |_, _| {})
+}
+
+/// As [`run`]; when the daemon is up, `up` is told what confines it and where it listens.
+#[must_use]
+pub fn run_and(folder: Option<&Path>, up: impl FnOnce(Confined, SocketAddr)) -> ExitCode {
+    let folder = find_folder(folder);
+    let config = match load(&folder) {
         Ok(config) => config,
         Err(code) => return code,
     };
@@ -31,6 +41,13 @@ pub fn run(folder: Option<&Path>) -> ExitCode {
         return ExitCode::from(EXIT_SYSTEM);
     }
     tls::install_provider();
+    let confined = match confine(&config, &folder) {
+        Ok(confined) => confined,
+        Err(fault) => {
+            error!("{fault}");
+            return ExitCode::from(StartError::from(fault).exit_code());
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .max_blocking_threads(8)
@@ -38,7 +55,7 @@ pub fn run(folder: Option<&Path>) -> ExitCode {
         .build();
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(serve(config));
+            let code = runtime.block_on(serve(config, |address| up(confined, address)));
             // Name look-ups may hang on the blocking threads; nothing waits for them any more.
             runtime.shutdown_timeout(Duration::from_millis(200));
             code
@@ -72,7 +89,22 @@ fn load(folder: &Path) -> Result<Config, ExitCode> {
     })
 }
 
-async fn serve(config: Config) -> ExitCode {
+/// Makes the store's folder, which cannot be made later, and shuts everything else out. There are no other threads yet, and
+/// nothing from outside has been read but the configuration.
+fn confine(config: &Config, folder: &Path) -> Result<Confined, OpenError> {
+    let store = store_path(&config.gateway);
+    store::prepare_folder(&store)?;
+    let places = Places {
+        configuration: folder,
+        store: &store,
+        ports: config.slots.iter().filter_map(|slot| hotplug::folder_of(&slot.port)).collect(),
+        program: std::env::current_exe().ok(),
+    };
+    let plan = Plan::of(config, &places, |path| fs::canonicalize(path).ok());
+    Ok(sandbox::confine(config.gateway.seccomp, &plan))
+}
+
+async fn serve(config: Config, up: impl FnOnce(SocketAddr)) -> ExitCode {
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
         error!("cannot listen for signals");
@@ -86,6 +118,7 @@ async fn serve(config: Config) -> ExitCode {
         }
     };
     tell_systemd(&[sd_notify::NotifyState::Ready]);
+    up(daemon.local_addr());
     let code = loop {
         tokio::select! {
             _ = terminate.recv() => break ExitCode::SUCCESS,
