@@ -45,17 +45,40 @@ pub struct Targets {
     pub process: i32,
 }
 
+/// What should come of an attack.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Expected {
+    /// It is repelled.
+    Refused,
+    /// It is no attack, and succeeds.
+    Allowed,
+    /// This kernel's Landlock is too old to repel it.
+    Unguarded,
+}
+
 /// What came of an attack.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Outcome {
     /// What was tried.
     pub attack: String,
-    /// Whether what is in force here should repel it.
-    pub expected: bool,
+    /// What should come of it.
+    pub expected: Expected,
     /// Whether it was repelled.
     pub repelled: bool,
     /// What the kernel said, or what the attack got.
     pub said: String,
+}
+
+impl Outcome {
+    /// Whether it came as it should.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        match self.expected {
+            Expected::Refused => self.repelled,
+            Expected::Allowed => !self.repelled,
+            Expected::Unguarded => true,
+        }
+    }
 }
 
 /// Which belt repels an attack.
@@ -116,19 +139,19 @@ const ATTACKS: [(&str, Belt, Attempt); 23] = [
 /// If the outcomes cannot be written.
 pub fn attack(targets: &Targets, confined: &Confined, out: &mut impl Write) -> io::Result<()> {
     for (name, belt, attempt) in ATTACKS {
-        let expected = match belt {
-            Belt::Calls => confined.calls.is_some(),
-            Belt::Landlock(since) => confined.landlock.is_some_and(|version| version >= since),
+        let expected = match (belt, confined.landlock) {
+            (Belt::Landlock(since), Some(version)) if version < since => Expected::Unguarded,
+            (Belt::Calls | Belt::Landlock(_), _) => Expected::Refused,
         };
         report(name, expected, attempt(targets), out)?;
     }
     // That what is allowed is not refused with the rest shows that the attacks' errors come from where they should.
     let harmless = UdpSocket::bind(("127.0.0.1", 0)).map(|_| "opened".to_owned());
-    report("(allowed) socket: UDP, for name look-ups", false, harmless, out)?;
-    report(EXECUTE, confined.calls.is_some() || confined.landlock.is_some(), execute(), out)
+    report("(allowed) socket: UDP, for name look-ups", Expected::Allowed, harmless, out)?;
+    report(EXECUTE, Expected::Refused, execute(), out)
 }
 
-fn report(attack: &str, expected: bool, result: io::Result<String>, out: &mut impl Write) -> io::Result<()> {
+fn report(attack: &str, expected: Expected, result: io::Result<String>, out: &mut impl Write) -> io::Result<()> {
     let (repelled, said) = match result {
         Ok(got) => (false, got),
         Err(error) => match error.raw_os_error().map(Errno::from_raw) {

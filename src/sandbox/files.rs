@@ -21,20 +21,23 @@ pub(super) fn restrict(plan: &Plan, abstract_sockets: bool) -> Result<Option<i32
     if !abstract_sockets {
         scope |= Scope::AbstractUnixSocket;
     }
+    let mut net: BitFlags<AccessNet> = AccessNet::ConnectTcp.into();
+    if plan.listen.is_some() {
+        net |= AccessNet::BindTcp;
+    }
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(TESTED))?
-        .handle_access(AccessNet::from_all(TESTED))?
+        .handle_access(net)?
         .scope(scope)?
         .create()?;
     for grant in &plan.files {
         // What is not there cannot be granted, and most machines lack some of it.
         rules = rules.add_rules(path_beneath_rules([&grant.path], rights(grant.access)))?;
     }
-    for (ports, access) in [(&plan.listen, AccessNet::BindTcp), (&plan.connect, AccessNet::ConnectTcp)] {
-        for port in ports {
-            rules = rules.add_rule(NetPort::new(*port, access))?;
-        }
+    let connect = plan.connect.iter().map(|port| NetPort::new(*port, AccessNet::ConnectTcp));
+    for port in connect.chain(plan.listen.map(|port| NetPort::new(port, AccessNet::BindTcp))) {
+        rules = rules.add_rule(port)?;
     }
     let status = rules.restrict_self()?;
     Ok(match (status.ruleset, status.landlock) {

@@ -48,8 +48,8 @@ pub struct Places<'a> {
 pub struct Plan {
     /// Files.
     pub files: Vec<Grant>,
-    /// TCP ports to listen on (0 = any that the system chooses).
-    pub listen: Vec<u16>,
+    /// TCP port to listen on; `None` = any: which one the system will choose is not known before.
+    pub listen: Option<u16>,
     /// TCP ports to connect to.
     pub connect: Vec<u16>,
 }
@@ -116,7 +116,7 @@ impl Plan {
         if gateway.mail.enabled && !connect.contains(&gateway.mail.port) {
             connect.push(gateway.mail.port);
         }
-        Self { files, listen: vec![gateway.server.port], connect }
+        Self { files, listen: Some(gateway.server.port).filter(|port| *port != 0), connect }
     }
 
     /// What another configuration would need beyond this: it takes a restart, since a grant cannot be added later.
@@ -125,7 +125,8 @@ impl Plan {
         let files = wanted.files.iter().filter(|grant| !self.permits(grant));
         let files = files.map(|grant| grant.path.display().to_string());
         let port = |what, port: &u16| format!("TCP port {port} to {what}");
-        let listen = wanted.listen.iter().filter(|port| !self.listen.contains(port)).map(|p| port("listen on", p));
+        let listen = wanted.listen.iter().filter(|port| self.listen.is_some_and(|listen| listen != **port));
+        let listen = listen.map(|p| port("listen on", p));
         let connect = wanted.connect.iter().filter(|port| !self.connect.contains(port)).map(|p| port("connect to", p));
         files.chain(listen).chain(connect).collect()
     }
@@ -194,7 +195,7 @@ mod tests {
             assert!(of(Access::Read).contains(&path), "{path}");
         }
         assert!(!of(Access::Read).iter().any(|path| ["/", "/home", "/root", "/var", "/tmp", "/proc"].contains(path)));
-        assert_eq!((plan.listen, plan.connect), (vec![7001], vec![25, 53, 465, 587, 2525]));
+        assert_eq!((plan.listen, plan.connect), (Some(7001), vec![25, 53, 465, 587, 2525]));
     }
 
     #[test]
