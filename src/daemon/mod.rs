@@ -3,6 +3,7 @@
 mod housekeeping;
 mod run;
 mod supervise;
+mod watchdog;
 
 use std::{
     collections::BTreeMap,

@@ -5,7 +5,7 @@ use std::{fs, io::IsTerminal, net::SocketAddr, path::Path, process::ExitCode, ti
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::{Daemon, StartError, store_path};
+use super::{Daemon, StartError, store_path, watchdog};
 use crate::{
     config::{Config, Severity},
     config_files::{LoadError, find_folder, load_folder},
@@ -119,6 +119,8 @@ async fn serve(config: Config, up: impl FnOnce(SocketAddr)) -> ExitCode {
     };
     tell_systemd(&[sd_notify::NotifyState::Ready]);
     up(daemon.local_addr());
+    let fed =
+        sd_notify::watchdog_enabled().map(|patience| tokio::spawn(watchdog::feed(daemon.store().clone(), patience)));
     let code = loop {
         tokio::select! {
             _ = terminate.recv() => break ExitCode::SUCCESS,
@@ -131,11 +133,14 @@ async fn serve(config: Config, up: impl FnOnce(SocketAddr)) -> ExitCode {
         }
     };
     tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    if let Some(fed) = fed {
+        fed.abort();
+    }
     daemon.stop().await;
     code
 }
 
-fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
+pub(super) fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         warn!(%error, "cannot notify systemd");
     }

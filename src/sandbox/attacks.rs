@@ -4,12 +4,14 @@
 //! it with better arguments, and those are chosen so that it cannot.
 
 use std::{
+    backtrace::Backtrace,
     fs, io,
     io::Write,
-    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket},
     os::unix::{fs::symlink, process::CommandExt as _},
     path::{Path, PathBuf},
     process::Command,
+    thread,
 };
 
 use nix::{
@@ -133,6 +135,32 @@ const ATTACKS: [(&str, Belt, Attempt); 23] = [
     }),
 ];
 
+/// What the daemon does only seldom, and what must not be refused with the rest: another error than a refusal is none.
+const HARMLESS: [(&str, Attempt); 6] = [
+    ("(no attack) a name that no host has", |_| {
+        ("smsgate.invalid", 465).to_socket_addrs().map(|found| format!("{} addresses", found.count()))
+    }),
+    ("(no attack) a UDP socket", |_| UdpSocket::bind(("127.0.0.1", 0)).map(|_| "opened".to_owned())),
+    ("(no attack) another thread", |_| {
+        let thread = thread::Builder::new().name("harmless".to_owned()).spawn(|| ())?;
+        thread.join().map(|()| "ended".to_owned()).map_err(|_| io::Error::other("it fell over"))
+    }),
+    ("(no attack) a lot of memory, given back", |_| {
+        let octets = vec![1_u8; 64 << 20];
+        Ok(format!("{} octets", octets.len()))
+    }),
+    ("(no attack) where in the program this is", |_| {
+        let trace = Backtrace::force_capture().to_string();
+        Ok(format!("{} lines", trace.lines().count()))
+    }),
+    ("(no attack) a new file in a folder of its own", |targets| {
+        let (path, renamed) = (targets.own_folder.join("new"), targets.own_folder.join("newer"));
+        fs::write(&path, "x")?;
+        fs::rename(&path, &renamed)?;
+        fs::remove_file(&renamed).map(|()| "written, renamed, removed".to_owned())
+    }),
+];
+
 /// Tries everything, and writes a line of JSON for each outcome as soon as it is known.
 ///
 /// # Errors
@@ -145,9 +173,9 @@ pub fn attack(targets: &Targets, confined: &Confined, out: &mut impl Write) -> i
         };
         report(name, expected, attempt(targets), out)?;
     }
-    // That what is allowed is not refused with the rest shows that the attacks' errors come from where they should.
-    let harmless = UdpSocket::bind(("127.0.0.1", 0)).map(|_| "opened".to_owned());
-    report("(allowed) socket: UDP, for name look-ups", Expected::Allowed, harmless, out)?;
+    for (name, attempt) in HARMLESS {
+        report(name, Expected::Allowed, attempt(targets), out)?;
+    }
     report(EXECUTE, Expected::Refused, execute(), out)
 }
 

@@ -8,6 +8,7 @@ mod concatenation;
 mod inbox;
 mod lock;
 mod outbox;
+mod probe;
 mod readers;
 mod reports;
 mod retention;
