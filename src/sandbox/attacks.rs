@@ -20,7 +20,7 @@ use nix::{
     sched::CloneFlags,
     sys::{
         personality, ptrace,
-        socket::{AddressFamily, SockFlag, SockType, socket},
+        socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket},
         stat::{Mode, SFlag, makedev, mknod},
         uio::{RemoteIoVec, process_vm_readv},
     },
@@ -102,10 +102,10 @@ const ATTACKS: [(&str, Belt, Attempt); 23] = [
     ("ptrace: seize another process", Belt::Calls, seize),
     ("process_vm_readv: read another process's memory", Belt::Calls, read_memory),
     ("kill: signal another process", Belt::Calls, signal),
-    ("socket: raw", Belt::Calls, |_| open_socket(AddressFamily::Inet, SockType::Raw)),
-    ("socket: packets", Belt::Calls, |_| open_socket(AddressFamily::Packet, SockType::Raw)),
-    ("socket: netlink", Belt::Calls, |_| open_socket(AddressFamily::Netlink, SockType::Raw)),
-    ("socket: virtual machines", Belt::Calls, |_| open_socket(AddressFamily::Vsock, SockType::Stream)),
+    ("socket: raw", Belt::Calls, |_| open_socket(AddressFamily::Inet, SockType::Raw, Some(SockProtocol::Raw))),
+    ("socket: packets", Belt::Calls, |_| open_socket(AddressFamily::Packet, SockType::Raw, None)),
+    ("socket: netlink", Belt::Calls, |_| open_socket(AddressFamily::Netlink, SockType::Raw, None)),
+    ("socket: virtual machines", Belt::Calls, |_| open_socket(AddressFamily::Vsock, SockType::Stream, None)),
     ("mount", Belt::Calls, mount),
     ("unshare: a name space of its own", Belt::Calls, |_| told(nix::sched::unshare(CloneFlags::CLONE_FS), "unshared")),
     ("chroot", Belt::Calls, |_| told(unistd::chroot("/"), "done")),
@@ -221,8 +221,8 @@ fn signal(targets: &Targets) -> io::Result<String> {
     told(nix::sys::signal::kill(Pid::from_raw(targets.process), None), "could be sent")
 }
 
-fn open_socket(family: AddressFamily, kind: SockType) -> io::Result<String> {
-    told(socket(family, kind, SockFlag::SOCK_CLOEXEC, None), "opened")
+fn open_socket(family: AddressFamily, kind: SockType, protocol: Option<SockProtocol>) -> io::Result<String> {
+    told(socket(family, kind, SockFlag::SOCK_CLOEXEC, protocol), "opened")
 }
 
 fn mount(targets: &Targets) -> io::Result<String> {

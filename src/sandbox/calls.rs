@@ -43,7 +43,7 @@ pub(super) const COMMON: &[Group] = &[
         SYS_getsockopt SYS_setsockopt SYS_sendto SYS_recvfrom SYS_sendmsg SYS_recvmsg),
     group!("name look-ups send both questions at once": SYS_sendmmsg SYS_recvmmsg),
     group!("journal: an entry too long for a datagram is handed over as a file": SYS_memfd_create),
-    group!("memory": SYS_brk SYS_munmap SYS_madvise SYS_mincore SYS_membarrier SYS_mlock SYS_munlock),
+    group!("memory": SYS_brk SYS_munmap SYS_madvise SYS_membarrier SYS_mlock SYS_munlock),
     group!("threads: wait, wake, be known":
         SYS_futex SYS_set_robust_list SYS_get_robust_list SYS_rseq SYS_set_tid_address SYS_gettid SYS_sched_yield
         SYS_sched_getaffinity SYS_getcpu SYS_exit),
