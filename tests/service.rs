@@ -1,6 +1,6 @@
 //! The daemon as a service manager meets it: what it is told and when, with the sandbox in force for every thread.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test program: a panic is its answer")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test program: a panic is its answer")]
 
 mod rig;
 
