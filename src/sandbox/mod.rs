@@ -1,8 +1,8 @@
 //! The sandbox: once it is confined, the process can do what a gateway does and nothing else, whoever has taken it over.
 //!
-//! Two belts, both for good and for all threads to come: a list of system calls ([`calls`], [`rules`], put into force by
-//! [`filter`]) and, on files, TCP ports and signals, a plan made from the configuration ([`plan`], put into force by
-//! [`files`]). [`attacks`] tries to break out. The unit of systemd is a third belt and none of this room's business.
+//! Two belts, both for good and for all threads to come: a list of system calls (`calls`, `rules`, put into force by
+//! `filter`) and, on files, TCP ports and signals, a plan made from the configuration (`plan`, put into force by
+//! `files`). [`attacks`] tries to break out. The unit of systemd is a third belt and none of this room's business.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod calls;
