@@ -21,6 +21,7 @@ pub mod modem;
 pub mod pool;
 pub mod router;
 pub mod rpc;
+pub mod sandbox;
 pub mod self_test;
 pub mod store;
 pub mod telemetry;

@@ -43,6 +43,8 @@ const PURE: &[&str] = &[
     "modem/sought",
     "mail/compose",
     "rpc/wire",
+    "sandbox/plan",
+    "sandbox/rules",
     "dispatch/backoff",
     "cli/perfdata",
     "cli/report",
@@ -96,6 +98,7 @@ const LAYERS: &[Layer] = &[
         may_name: &["model", "tpdu", "at", "ussd"],
         reason: "it shares the codec, so that both directions are tested",
     },
+    Layer { room: "sandbox", may_name: &["config"], reason: "what is granted follows from the configuration" },
     Layer { room: "tls", may_name: &["model", "config"], reason: "set-up of one library" },
     Layer { room: "telemetry", may_name: &["model", "config"], reason: "set-up of one library" },
 ];

@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use super::{
     cert::CertArgs, check::CheckArgs, check_config::CheckConfigArgs, completions::CompletionsArgs,
     connection::Connection, decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs,
-    send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs, stats::StatsArgs, token::TokenArgs,
+    sandbox_test::SandboxTestArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs, stats::StatsArgs,
+    token::TokenArgs,
 };
 use crate::{demo::DemoArgs, emulator::EmulateArgs};
 
@@ -38,6 +39,8 @@ pub(super) enum Command {
     Decode(DecodeArgs),
     /// Show SMS in and out over virtual modems, with mails; needs no hardware
     Demo(DemoArgs),
+    /// Attack a gateway from within, and see whether its sandbox holds; needs no hardware
+    SandboxTest(SandboxTestArgs),
     /// Send an SMS through a running gateway and wait until it is delivered
     SendSms(Remote<SendSmsArgs>),
     /// Show the SMS that a running gateway received lately

@@ -23,6 +23,7 @@ mod manual;
 mod munin;
 mod perfdata;
 mod report;
+mod sandbox_test;
 mod send_sms;
 mod send_ussd;
 mod shell;
@@ -75,6 +76,12 @@ fn parse<T: Parser>(arguments: Vec<OsString>) -> Result<T, Exit> {
 }
 
 fn obey(command: Command) -> ExitCode {
+    // Before standard output is locked: another thread of it writes there.
+    if let Command::SandboxTest(args) = &command
+        && args.inside
+    {
+        return sandbox_test::run_inside(args);
+    }
     let out = &mut stdout().lock();
     ended(match command {
         // The daemon has a log and exit codes of its own.
@@ -83,6 +90,7 @@ fn obey(command: Command) -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args, out),
         Command::Token(args) => token::run(&args, out),
         Command::Cert(args) => cert::run(&args, out),
+        Command::SandboxTest(args) => sandbox_test::run(&args, out),
         Command::Demo(args) => crate::demo::run(&args, out),
         Command::Decode(args) => decode::run(&args, &mut stdin().lock(), out),
         Command::SendSms(remote) => ask(&remote.gateway, &Action::SendSms(remote.args)),

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Api, Config, Gateway, Logging, Mail, Modempool, Server, Slot, StoreConfig};
+use super::{Api, Config, Gateway, Logging, Mail, Modempool, Seccomp, Server, Slot, StoreConfig};
 use crate::model::SlotId;
 
 /// The way from one configuration to another.
@@ -97,7 +97,7 @@ impl Key {
             (self.section, self.key.as_str()),
             ("server", "host" | "port")
                 | ("store", "path")
-                | ("seccomp", "enabled")
+                | ("seccomp", "enabled" | "mode")
                 | ("modempool", "serial_ports_hint_file")
         )
     }
@@ -135,7 +135,8 @@ fn gateway(old: &Gateway, new: &Gateway) -> Vec<Key> {
     section("api", api_keys(api, &new.api));
     section("modempool", named(modempool_keys(modempool, &new.modempool)));
     section("logging", named([("level", *level == new.logging.level)]));
-    section("seccomp", named([("enabled", *seccomp == new.seccomp)]));
+    let switched = (*seccomp == Seccomp::Off) != (new.seccomp == Seccomp::Off);
+    section("seccomp", named([("enabled", !switched), ("mode", switched || *seccomp == new.seccomp)]));
     section("store", named([("path", *path == new.store.path), ("retention", *retention == new.store.retention)]));
     keys
 }
@@ -400,6 +401,7 @@ mod tests {
             ("modempool", "serial_ports_hint_file=/h"),
             ("logging", "level=DEBUG"),
             ("seccomp", "enabled=no"),
+            ("seccomp", "mode=log"),
             ("store", "path=/s"),
             ("store", "retention=600"),
         ] {

@@ -7,6 +7,7 @@ mod reload;
 mod run;
 mod self_test;
 mod supervise;
+mod watchdog;
 
 use std::{
     io,
@@ -37,7 +38,7 @@ use crate::{
 };
 use modems::Modems;
 use ports::Ports;
-pub use run::run;
+pub use run::{run, run_and};
 use self_test::SelfTests;
 use supervise::{essential, supervise};
 

@@ -9,6 +9,7 @@ mod concatenation;
 mod inbox;
 mod lock;
 mod outbox;
+mod probe;
 mod readers;
 mod reports;
 mod retention;
@@ -35,6 +36,7 @@ use std::{
 pub use clock::{ClockSource, SystemClock};
 use jiff::Timestamp;
 use rusqlite::Connection;
+pub use schema::prepare_folder;
 pub use self_test::NewSelfTest;
 use tokio::sync::{Notify, oneshot, watch};
 pub use types::*;
@@ -66,7 +68,7 @@ impl Store {
     /// [`OpenError`], as there.
     pub fn open_with_clock(path: &Path, options: Options, clock: Arc<dyn ClockSource>) -> Result<Self, OpenError> {
         let database_error = |source| OpenError::Database { path: path.to_owned(), source };
-        schema::prepare_folder(path)?;
+        prepare_folder(path)?;
         let lock = Lock::take(path)?;
         let schema::Opened { connection, damage } = schema::open(path)?;
         let clock = RunClock::resume(clock, &connection).map_err(database_error)?;

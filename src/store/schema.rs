@@ -256,8 +256,11 @@ pub(super) struct Opened {
     pub(super) damage: Option<PathBuf>,
 }
 
-/// Makes the folder of `path`, readable by the owner only.
-pub(super) fn prepare_folder(path: &Path) -> Result<(), OpenError> {
+/// Makes the folder of the database `path`, readable by the owner only.
+///
+/// # Errors
+/// [`OpenError::Folder`].
+pub fn prepare_folder(path: &Path) -> Result<(), OpenError> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => DirBuilder::new()
             .recursive(true)
