@@ -23,4 +23,5 @@ pub mod store;
 pub mod telemetry;
 pub mod tls;
 pub mod tpdu;
+pub mod trace;
 pub mod ussd;

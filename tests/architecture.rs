@@ -27,17 +27,20 @@ const IMPURE: [(&str, &str); 8] = [
 ];
 
 /// Rooms and single files that take values and return values. Those not there yet are looked at once they are.
-const PURE: [&str; 13] = [
+const PURE: [&str; 16] = [
     "model",
     "tpdu",
     "at",
     "ussd",
+    "trace",
     "router",
     "config",
+    "control/protocol",
     "modem/backoff",
     "modem/bringup",
     "modem/health",
     "modem/inbound",
+    "modem/sim_card",
     "mail/compose",
     "rpc/wire",
     "dispatch/backoff",
@@ -50,7 +53,7 @@ struct Layer {
     reason: &'static str,
 }
 
-const LAYERS: [Layer; 16] = [
+const LAYERS: [Layer; 18] = [
     Layer { room: "model", may_name: &[], reason: "the nouns stand below everything" },
     Layer { room: "tpdu", may_name: &["model"], reason: "a codec knows octets and nouns" },
     Layer { room: "at", may_name: &["model", "tpdu"], reason: "+CMGS carries TPDUs, +CUSD packed septets" },
@@ -59,6 +62,7 @@ const LAYERS: [Layer; 16] = [
         may_name: &["model", "tpdu", "at"],
         reason: "it reads what +CUSD brought; text uses the alphabets of TS 23.038",
     },
+    Layer { room: "trace", may_name: &["model", "tpdu", "at"], reason: "it must know a line to know what of it may stay" },
     Layer { room: "router", may_name: &["model", "config"], reason: "a decision over values" },
     Layer { room: "config", may_name: &["model"], reason: "text to nouns" },
     Layer {
@@ -79,6 +83,11 @@ const LAYERS: [Layer; 16] = [
         reason: "of the modem it may name the answer types of a submission",
     },
     Layer {
+        room: "control",
+        may_name: &["model", "store", "pool", "modem", "trace"],
+        reason: "of the modem it may name the taps and the answer types; what was tapped leaves as a trace",
+    },
+    Layer {
         room: "rpc",
         may_name: &["model", "config", "store", "pool", "tls"],
         reason: "it asks the pool, never a modem",
@@ -86,8 +95,8 @@ const LAYERS: [Layer; 16] = [
     Layer { room: "mail", may_name: &["model", "config", "store", "tls"], reason: "it knows texts, not modems" },
     Layer {
         room: "emulator",
-        may_name: &["model", "tpdu", "at", "ussd"],
-        reason: "it shares the codec, so that both directions are tested",
+        may_name: &["model", "tpdu", "at", "ussd", "trace"],
+        reason: "it plays traces back, and it shares the codec, so that both directions are tested",
     },
     Layer { room: "tls", may_name: &["model", "config"], reason: "set-up of one library" },
     Layer { room: "telemetry", may_name: &["model", "config"], reason: "set-up of one library" },
