@@ -16,12 +16,15 @@ mod emulate;
 mod exit;
 mod get_sms;
 mod json;
+mod local;
 mod munin;
 mod send_sms;
 mod send_ussd;
 mod shell;
+mod sim;
 mod stats;
 pub(crate) mod token;
+mod trace;
 
 use std::{
     ffi::OsString,
@@ -82,6 +85,8 @@ fn obey(command: Command) -> ExitCode {
         Command::SendUssd(remote) => ask(&remote.gateway, &Action::SendUssd(remote.args)),
         Command::Stats(remote) => ask(&remote.gateway, &Action::Stats(remote.args)),
         Command::Shell(gateway) => ask(&gateway, &Action::Shell),
+        Command::Sim(args) => sim::run(&args, out),
+        Command::Trace(args) => trace::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),
     })
 }

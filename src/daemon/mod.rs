@@ -1,5 +1,6 @@
 //! The daemon: wires the rooms together, keeps their tasks alive, reloads and stops them.
 
+mod control;
 mod housekeeping;
 mod run;
 mod supervise;
@@ -114,6 +115,8 @@ impl Daemon {
         let connector = start_discovery(&gateway, &slots, &tasks, &work, &fallen)?;
         let pool = start_modems(&slots, &store, &connector, &tasks, &work);
         let mail_health = start_mail(&gateway, &slots, &store, &tasks, &work);
+        let asked = control::Backends { pool: pool.clone(), store: store.clone(), taps: connector.taps().clone() };
+        control::start(&gateway, asked, &tasks, &work);
 
         let methods = Methods::start(Backends {
             api: gateway.api.clone(),

@@ -20,6 +20,8 @@ pub struct Observation {
     pub storage: Vec<MemoryUse>,
     /// The store could not take something the SIM holds.
     pub intake_blocked: bool,
+    /// What is to be said of a card that is not the known one.
+    pub sim_swap: Option<String>,
 }
 
 /// Judges an observation: each finding names its check.
@@ -28,6 +30,9 @@ pub fn judge(seen: &Observation) -> Health {
     let mut health = Health::ok();
     if seen.imsi.is_empty() {
         health.add(HealthLevel::Critical, "SIM: no IMSI could be read");
+    }
+    if let Some(notice) = &seen.sim_swap {
+        health.add(HealthLevel::Warning, notice.as_str());
     }
     if seen.smsc.is_empty() {
         health.add(HealthLevel::Critical, "SMSC: no service centre number is set on the SIM");
@@ -80,13 +85,14 @@ mod tests {
             smsc: "+491710760000".into(),
             storage: vec![MemoryUse { name: "SM".into(), used: 10, total: 20 }],
             intake_blocked: false,
+            sim_swap: None,
         }
     }
 
     #[test]
     fn each_check_names_itself() {
         type Change = fn(&mut Observation);
-        let cases: [(&str, Change, HealthLevel, &str); 12] = [
+        let cases: [(&str, Change, HealthLevel, &str); 13] = [
             ("all well", |_| {}, HealthLevel::Ok, ""),
             ("no signal", |o| o.signal = 1, HealthLevel::Critical, "Signal"),
             ("weak signal", |o| o.signal = 5, HealthLevel::Warning, "Signal"),
@@ -94,6 +100,7 @@ mod tests {
             ("unknown signal", |o| o.signal = 99, HealthLevel::Warning, "Signal"),
             ("no IMSI", |o| o.imsi.clear(), HealthLevel::Critical, "SIM"),
             ("no SMSC", |o| o.smsc.clear(), HealthLevel::Critical, "SMSC"),
+            ("swapped", |o| o.sim_swap = Some("SIM: another".into()), HealthLevel::Warning, "SIM: another"),
             ("roaming", |o| o.registration = RegistrationState::Roaming, HealthLevel::Warning, "Network"),
             ("denied", |o| o.registration = RegistrationState::Denied, HealthLevel::Critical, "Network"),
             ("over half full", |o| o.storage[0].used = 11, HealthLevel::Warning, "Storage"),

@@ -18,9 +18,14 @@ mod request;
 #[cfg(test)]
 pub(crate) mod sample;
 mod session;
+pub mod sim_card;
 mod starting;
+mod survey;
+mod tap;
 mod task;
 
 pub use connector::{Connector, SerialProbe};
-pub use request::{Request, SubmitError, UssdError};
+pub use request::{AcceptError, Request, SubmitError, UssdError};
+pub use survey::{Survey, survey};
+pub use tap::{Passed, Taps, Traffic};
 pub use task::ModemTask;

@@ -13,6 +13,7 @@ mod reports;
 mod retention;
 mod rows;
 mod schema;
+mod sim_card;
 mod sims;
 mod spool;
 mod types;
@@ -31,6 +32,7 @@ use std::{
 pub use clock::{ClockSource, SystemClock};
 use jiff::Timestamp;
 use rusqlite::Connection;
+pub use sim_card::CardSeen;
 use tokio::sync::{Notify, oneshot, watch};
 pub use types::*;
 

@@ -201,7 +201,8 @@ CREATE TABLE pin_attempt (
 /// What is kept about SIMs and modems beyond their messages.
 ///
 /// `balance_sim` and `balance_day.sim` name the SIM a balance was read of, since another card in the same slot has another
-/// account. `sim_card` is the card the operator knows in a slot. `self_test` has one row per slot: the latest test.
+/// account. `sim_card.iccid` is the card the operator
+/// knows in a slot, `present` the one that was seen there last. `self_test` has one row per slot: the latest test.
 const V2: &str = "
 ALTER TABLE message ADD COLUMN origin TEXT NOT NULL DEFAULT 'sms' CHECK (origin IN ('sms', 'ussd'));
 ALTER TABLE outbox ADD COLUMN purpose TEXT NOT NULL DEFAULT 'message' CHECK (purpose IN ('message', 'self-test'));
@@ -230,6 +231,7 @@ CREATE TABLE self_test (
 CREATE TABLE sim_card (
     slot TEXT PRIMARY KEY,
     iccid TEXT NOT NULL,
+    present TEXT NOT NULL,
     accepted_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

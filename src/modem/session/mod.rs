@@ -5,6 +5,7 @@
 
 mod poll;
 mod requests;
+mod sim_card;
 mod storage;
 
 use std::{collections::VecDeque, time::Duration};
@@ -46,6 +47,9 @@ pub(super) enum End {
     /// The daemon stops.
     #[error("stopped")]
     Cancelled,
+    /// Somebody asked for it.
+    #[error("Modem: it is started anew, as asked")]
+    StartAnew,
     /// The modem started anew by itself.
     #[error("Modem: it restarted by itself ({0})")]
     Restarted(String),
@@ -62,7 +66,7 @@ impl End {
     pub(super) const fn status(&self) -> &'static str {
         match self {
             Self::Cancelled => "Stopped.",
-            Self::Restarted(_) => "Try to initialize modem.",
+            Self::Restarted(_) | Self::StartAnew => "Try to initialize modem.",
             Self::NotStarted(fault) => fault.status(),
             Self::Lost(_) => "Timeout.",
         }
@@ -114,6 +118,7 @@ impl<'a> Session<'a> {
             smsc: equipment.service_centre.clone().unwrap_or_default(),
             storage: Vec::new(),
             intake_blocked: false,
+            sim_swap: None,
         };
         let slot = &context.slot;
         let receiver = Receiver {
@@ -140,6 +145,7 @@ impl<'a> Session<'a> {
 
     /// Serves until the modem or the daemon ends.
     pub(super) async fn serve(&mut self, requests: &mut mpsc::Receiver<Request>, cancel: &CancellationToken) -> End {
+        self.look_at_card().await;
         self.publish();
         match self.run(requests, cancel).await {
             Ok(end) | Err(end) => {

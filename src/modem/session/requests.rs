@@ -40,6 +40,14 @@ impl Session<'_> {
                 }
                 Ok(())
             }
+            Request::AcceptCard { reply } => {
+                self.accept_card(reply).await;
+                Ok(())
+            }
+            Request::StartAnew { reply } => {
+                let _ = reply.send(());
+                Err(End::StartAnew)
+            }
         }
     }
 
