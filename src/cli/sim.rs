@@ -37,19 +37,18 @@ pub(super) enum SimAction {
 /// [`Failure`] if it is not running, or says no.
 pub(super) fn run(args: &SimArgs, out: &mut impl Write) -> Result<(), Failure> {
     match &args.action {
-        SimAction::List(local) => match local.connect()?.ask(&Request::SimList)? {
-            Answer::Sims { cards } => Ok(list(&cards, out)?),
-            other => Err(unexpected(&other)),
-        },
+        SimAction::List(local) => {
+            let answer = local.connect()?.ask(&Request::SimList)?;
+            let Answer::Sims { cards } = answer else { return Err(unexpected(&answer)) };
+            list(&cards, out)?;
+        }
         SimAction::Accept { slot, local } => {
-            match local.connect()?.ask(&Request::SimAccept { slot: slot.clone() })? {
-                Answer::Accepted { card } => {
-                    Ok(writeln!(out, "The card with ICCID {card} is the known one of slot {slot} now.")?)
-                }
-                other => Err(unexpected(&other)),
-            }
+            let answer = local.connect()?.ask(&Request::SimAccept { slot: slot.clone() })?;
+            let Answer::Accepted { card } = answer else { return Err(unexpected(&answer)) };
+            writeln!(out, "The card with ICCID {card} is the known one of slot {slot} now.")?;
         }
     }
+    Ok(())
 }
 
 /// The daemon answered something else than what was asked: another version.

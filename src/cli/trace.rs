@@ -82,9 +82,9 @@ fn of_slot(slot: &str, args: &TraceArgs, out: &mut impl Write) -> Result<(), Fai
                 out.flush()?;
             }
             Answer::End { .. } => return Ok(()),
-            other => return Err(unexpected(&other)),
+            Answer::Accepted { .. } | Answer::Error { .. } | Answer::Sims { .. } => return Err(unexpected(&answer)),
         }
-        answer = client.next()?;
+        answer = client.further()?;
     }
 }
 

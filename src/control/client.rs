@@ -69,7 +69,7 @@ impl Client {
         let line = serde_json::to_string(request).map_err(|error| failure(&self.path, error.into()))? + "\n";
         // A daemon that turns us away has its reason in the answer, which is there although nobody reads the request.
         let written = self.stream.get_mut().write_all(line.as_bytes());
-        match self.next() {
+        match self.further() {
             Err(ClientError::Io { path, source }) => Err(ClientError::Io { path, source: written.err().unwrap_or(source) }),
             answer => answer,
         }
@@ -83,11 +83,11 @@ impl Client {
         self.stream.get_ref().set_read_timeout(Some(time + PATIENCE)).map_err(|source| failure(&self.path, source))
     }
 
-    /// The next answer.
+    /// A further answer, of a request that has several.
     ///
     /// # Errors
     /// [`ClientError`], as above.
-    pub fn next(&mut self) -> Result<Answer, ClientError> {
+    pub fn further(&mut self) -> Result<Answer, ClientError> {
         let mut line = String::new();
         match self.stream.read_line(&mut line) {
             Ok(0) => Err(failure(&self.path, io::Error::new(io::ErrorKind::UnexpectedEof, "the gateway has gone"))),
@@ -103,10 +103,13 @@ impl Client {
 
 fn failure(path: &Path, source: io::Error) -> ClientError {
     let path = path.to_owned();
-    match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NotRunning { path },
-        io::ErrorKind::PermissionDenied => ClientError::Permission { path },
-        _ => ClientError::Io { path, source },
+    let kind = source.kind();
+    if matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) {
+        ClientError::NotRunning { path }
+    } else if kind == io::ErrorKind::PermissionDenied {
+        ClientError::Permission { path }
+    } else {
+        ClientError::Io { path, source }
     }
 }
 

@@ -88,12 +88,12 @@ pub struct Card {
 /// What is wrong with it, for whoever sent it.
 pub fn parse(line: &str) -> Result<Request, String> {
     let request: Request = serde_json::from_str(line).map_err(|error| format!("the request cannot be read: {error}"))?;
-    match request {
-        Request::Trace { seconds, .. } if !(1..=LONGEST_TRACE).contains(&seconds) => {
-            Err(format!("a trace takes 1 to {LONGEST_TRACE} seconds, not {seconds}"))
-        }
-        request => Ok(request),
+    if let Request::Trace { seconds, .. } = request
+        && !(1..=LONGEST_TRACE).contains(&seconds)
+    {
+        return Err(format!("a trace takes 1 to {LONGEST_TRACE} seconds, not {seconds}"));
     }
+    Ok(request)
 }
 
 /// Whether a user may ask: root, and whom the daemon runs as.

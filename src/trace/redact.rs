@@ -198,7 +198,9 @@ impl Redactor {
 
     fn ussd(&mut self, at: Duration, octets: &[u8]) -> Vec<u8> {
         let Some(quote) = octets.iter().position(|octet| *octet == b'"') else {
-            return mask_plain(octets, b"+CUSD:0123456789,");
+            // A state, and nothing that needs quotes.
+            let bare = octets.len() <= "+CUSD: 0,,15".len();
+            return if bare { octets.to_vec() } else { mask_plain(octets, b"+CUSD:,") };
         };
         let (head, text) = octets.split_at(quote + 1);
         let mut masked = head.to_vec();
@@ -306,6 +308,8 @@ mod tests {
         assert_eq!(sent(&mut redactor, "AT+CUSD=1,\"*104*99887#\",15\r"), "AT+CUSD=1,\"*000*00000#\",15\r");
         assert_eq!(sent(&mut redactor, "AT+CUSD=1,\"AA180C3602\",15\r"), "AT+CUSD=1,\"783C1E8F07\",15\r");
         assert_eq!(received(&mut redactor, "\r\n+CUSD: 0,\"Code 99\",15\r\n"), "\r\n+CUSD: 0,\"xxxx 00\",15\r\n");
+        assert_eq!(received(&mut redactor, "+CUSD: 4\r\n"), "+CUSD: 4\r\n");
+        assert_eq!(received(&mut redactor, "+CUSD: 0,Secret\r\n"), "+CUSD: 0,xxxxxx\r\n");
         let several = "+CUSD: 1,\"Menu\r\nOK\r\n> 1 \"buy\"\r\n2 sell\",15\r\nOK\r\n";
         let shown = "+CUSD: 1,\"xxxx\r\nxx\r\nx 0 \"xxx\"\r\n0 xxxx\",15\r\nOK\r\n";
         // A quote at the end of a line ends the text for us earlier than it does; what follows is masked all the same.

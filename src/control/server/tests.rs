@@ -1,6 +1,6 @@
 //! The socket itself, with a pool without modems.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 
 use tempfile::TempDir;
 
@@ -37,7 +37,7 @@ async fn answer(path: &Path, octets: Vec<u8>) -> String {
         let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
         stream.write_all(&octets).unwrap();
         let mut line = String::new();
-        std::io::BufReader::new(stream).read_line(&mut line).unwrap();
+        BufReader::new(stream).read_line(&mut line).unwrap();
         line
     };
     tokio::task::spawn_blocking(work).await.unwrap()
