@@ -62,7 +62,11 @@ const LAYERS: [Layer; 18] = [
         may_name: &["model", "tpdu", "at"],
         reason: "it reads what +CUSD brought; text uses the alphabets of TS 23.038",
     },
-    Layer { room: "trace", may_name: &["model", "tpdu", "at"], reason: "it must know a line to know what of it may stay" },
+    Layer {
+        room: "trace",
+        may_name: &["model", "tpdu", "at"],
+        reason: "it must know a line to know what of it may stay",
+    },
     Layer { room: "router", may_name: &["model", "config"], reason: "a decision over values" },
     Layer { room: "config", may_name: &["model"], reason: "text to nouns" },
     Layer {

@@ -48,6 +48,11 @@ fn until_health(rig: &Rig, slot: &str, level: &str, words: &str) {
     });
 }
 
+/// How often the log tells of a swap as such, not as the reason for a change of health.
+fn notices(rig: &Rig) -> usize {
+    rig.log().lines().filter(|line| line.contains("another card is in the slot") && !line.contains("reason=")).count()
+}
+
 #[test]
 fn a_swapped_card_is_a_warning_until_it_is_accepted_or_back() {
     let mut rig = Rig::start(2);
@@ -56,10 +61,11 @@ fn a_swapped_card_is_a_warning_until_it_is_accepted_or_back() {
     assert!(listed.contains("00    ...000000   ...000000") && !listed.contains("another"), "{listed}");
 
     rig.network.fault(0, json!({ "fault": "sim_card", "serial": 77 }));
-    let told = "SIM: another card is in the slot (ICCID ...000077, known is ...000000), confirm with `smsgate sim accept 00`";
+    let told =
+        "SIM: another card is in the slot (ICCID ...000077, known is ...000000), confirm with `smsgate sim accept 00`";
     until_health(&rig, "00", "WARNING", told);
     assert_eq!(rig.api().health().0, "WARNING");
-    assert_eq!(rig.log().matches("  WARN").count().min(1), rig.log().matches("another card").count().min(1), "{}", rig.log());
+    assert_eq!(notices(&rig), 1, "{}", rig.log());
     // SMS work goes on meanwhile.
     rig.network.inject(rig.site.number(0), "+491511111111", "still here");
     rig.until("the message", || rig.api().get_sms(rig.site.number(0)).iter().any(|sms| sms.text == "still here"));
@@ -67,6 +73,7 @@ fn a_swapped_card_is_a_warning_until_it_is_accepted_or_back() {
     rig.kill();
     rig.restart();
     until_health(&rig, "00", "WARNING", told);
+    assert_eq!(notices(&rig), 0, "it is no news any more: {}", rig.log());
     assert!(shown(&run(&rig, &["sim", "list"])).contains("...000000   ...000077   another card"));
 
     let accepted = run(&rig, &["sim", "accept", "00"]);
@@ -80,7 +87,12 @@ fn a_swapped_card_is_a_warning_until_it_is_accepted_or_back() {
     // Two known cards change places; one of them comes back by itself.
     rig.network.fault(0, json!({ "fault": "sim_card", "serial": 1 }));
     rig.network.fault(1, json!({ "fault": "sim_card", "serial": 77 }));
-    until_health(&rig, "00", "WARNING", "SIM: the card of slot 01 is in the slot (ICCID ...000001, known is ...000077)");
+    until_health(
+        &rig,
+        "00",
+        "WARNING",
+        "SIM: the card of slot 01 is in the slot (ICCID ...000001, known is ...000077)",
+    );
     // This model says nothing when it starts anew.
     assert!(run(&rig, &["trace", "01", "--seconds", "1", "--restart"]).status.success());
     until_health(&rig, "01", "WARNING", "SIM: the card of slot 00 is in the slot");
@@ -112,7 +124,7 @@ fn a_live_line_is_recorded_without_secrets() {
     let arguments = ["trace", "00", "--seconds", "8", "--restart", "--output", file.to_str().unwrap()];
     let mut trace = smsgate(&rig, &arguments).stderr(Stdio::piped()).spawn().unwrap();
     let recorded = || fs::read_to_string(&file).unwrap_or_default();
-    rig.until("bring-up is recorded", || recorded().contains("> AT+CMGL"));
+    rig.until("bring-up is recorded", || recorded().contains("> AT+CNMI="));
     rig.network.inject(rig.site.number(0), "+491529384756", "token q8Zr4Lp2Wv");
     rig.until("the message", || rig.api().get_sms("").len() == 1);
     rig.until("it is recorded", || recorded().contains("> AT+CMGD="));
@@ -123,7 +135,7 @@ fn a_live_line_is_recorded_without_secrets() {
     let lines = parse(&text).unwrap();
     let first = lines.iter().find(|line| matches!(line, Line::Sent(_)));
     assert_eq!(first, Some(&Line::Sent(b"AT\r".to_vec())), "it begins with the new session: {text}");
-    for secret in ["491529384756", "942519384756", "19259483", "1700000", "token", "F4B7"] {
+    for secret in ["491529384756", "942519384756", "19259483", "1700000", "token"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
     // An emulator that plays it back looks like that modem.
@@ -165,7 +177,8 @@ fn a_port_is_surveyed_without_a_daemon_and_plays_back() {
     let again = survey(&played);
     emulator.kill().unwrap();
     emulator.wait().unwrap();
-    let untimed = |text: &str| text.lines().filter(|line| !line.starts_with('@')).map(str::to_owned).collect::<Vec<_>>();
+    let untimed =
+        |text: &str| text.lines().filter(|line| !line.starts_with('@')).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(untimed(&String::from_utf8(again.stdout).unwrap()), untimed(&text));
 
     let missing = survey(&rig.folder().join("dev/none"));

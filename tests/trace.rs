@@ -153,7 +153,8 @@ fn session(model: usize, echo: bool, secrets: &Secrets) -> String {
         at.say(&format!("{line}\r"));
     }
     let iccid = format!("AT{}", personality.iccid.0);
-    for line in ["AT+CGSN", "AT+CIMI", &iccid, "AT+CSCA?", "AT+CNUM", "AT+CREG?", "AT+COPS?", "AT+CSMS=1", "AT+CMGF=0"] {
+    for line in ["AT+CGSN", "AT+CIMI", &iccid, "AT+CSCA?", "AT+CNUM", "AT+CREG?", "AT+COPS?", "AT+CSMS=1", "AT+CMGF=0"]
+    {
         at.say(&format!("{line}\r"));
     }
     at.say("AT+CNMI=2,1,0,1\r");
@@ -215,7 +216,9 @@ fn secrets() -> impl Strategy<Value = Secrets> {
     // A letter that is no hex digit: what happens to look like hex is redacted as hex.
     let text = || prop_oneof!["z[a-y0-9 ]{8,30}z", "z[а-я]{8,20}z", "z[a-y]{3} code [0-9]{6} z"];
     ("[0-9]{4,8}", number(), number(), number(), text(), text(), "[0-9]{6,12}", text())
-        .prop_filter("numbers differ", |(_, own, sender, recipient, ..)| own != sender && own != recipient && sender != recipient)
+        .prop_filter("numbers differ", |(_, own, sender, recipient, ..)| {
+            own != sender && own != recipient && sender != recipient
+        })
         .prop_map(|(pin, own, sender, recipient, incoming, outgoing, code, notice)| Secrets {
             pin,
             own,
@@ -315,7 +318,10 @@ async fn run(port: &str, secrets: &Secrets, pool: Arc<VirtualPool>, act: bool) -
     let folder = tempfile::tempdir().unwrap();
     let options = Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 100 };
     let store = Store::open(&folder.path().join("smsgate.db"), options).unwrap();
-    let sims = format!("[00]\nport = {port}\npin = {}\nphone_number = {}\nprefixes = +\ncosts_per_sms = 0\n", secrets.pin, secrets.own);
+    let sims = format!(
+        "[00]\nport = {port}\npin = {}\nphone_number = {}\nprefixes = +\ncosts_per_sms = 0\n",
+        secrets.pin, secrets.own
+    );
     let (config, found) = config::load(
         Source { name: "smsgate.conf", text: "[mail]\nenabled = False\n[server]\ncertificate = c\nkey = k\n" },
         Source { name: "sim-cards.conf", text: &sims },
@@ -444,7 +450,10 @@ fn shape(event: &Event) -> String {
     };
     match event {
         Event::Completed { result: Ok(response), .. } => {
-            let lines = response.lines.iter().map(|line| format!("{} {:?}", masked(&line.text), line.pdu.as_ref().map(String::len)));
+            let lines = response
+                .lines
+                .iter()
+                .map(|line| format!("{} {:?}", masked(&line.text), line.pdu.as_ref().map(String::len)));
             format!("completed {:?} {:?}", lines.collect::<Vec<_>>(), response.message_reference())
         }
         Event::Completed { result: Err(error), .. } => format!("failed {error:?}"),

@@ -13,12 +13,7 @@
 
 mod dialogue;
 
-use std::{
-    collections::VecDeque,
-    fs,
-    path::Path,
-    time::Instant,
-};
+use std::{collections::VecDeque, fs, path::Path, time::Instant};
 
 use dialogue::command;
 use smsgate::{

@@ -70,7 +70,9 @@ impl Client {
         // A daemon that turns us away has its reason in the answer, which is there although nobody reads the request.
         let written = self.stream.get_mut().write_all(line.as_bytes());
         match self.further() {
-            Err(ClientError::Io { path, source }) => Err(ClientError::Io { path, source: written.err().unwrap_or(source) }),
+            Err(ClientError::Io { path, source }) => {
+                Err(ClientError::Io { path, source: written.err().unwrap_or(source) })
+            }
             answer => answer,
         }
     }

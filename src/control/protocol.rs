@@ -87,7 +87,8 @@ pub struct Card {
 /// # Errors
 /// What is wrong with it, for whoever sent it.
 pub fn parse(line: &str) -> Result<Request, String> {
-    let request: Request = serde_json::from_str(line).map_err(|error| format!("the request cannot be read: {error}"))?;
+    let request: Request =
+        serde_json::from_str(line).map_err(|error| format!("the request cannot be read: {error}"))?;
     if let Request::Trace { seconds, .. } = request
         && !(1..=LONGEST_TRACE).contains(&seconds)
     {

@@ -129,9 +129,9 @@ impl Conversation {
         while let Some(line) = self.line().await? {
             match parse(&line) {
                 Ok(Request::SimList) => {
-                    let answer = cards(backends).await.map_or_else(|error| refusal(error.to_string()), |cards| {
-                        Answer::Sims { cards }
-                    });
+                    let answer = cards(backends)
+                        .await
+                        .map_or_else(|error| refusal(error.to_string()), |cards| Answer::Sims { cards });
                     self.say(&answer).await?;
                 }
                 Ok(Request::SimAccept { slot }) => {

@@ -4,11 +4,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
 use super::store_path;
+pub(super) use crate::control::Backends;
 use crate::{
     config::Gateway,
     control::{Listening, socket_beside},
 };
-pub(super) use crate::control::Backends;
 
 /// Serves the socket. Without it everything else works, so that a folder in which none can be made is no reason not to
 /// start.
@@ -18,6 +18,8 @@ pub(super) fn start(gateway: &Gateway, backends: Backends, tasks: &TaskTracker, 
         Ok(listening) => {
             tasks.spawn(listening.serve(backends, cancel.clone()));
         }
-        Err(error) => warn!(path = %path.display(), %error, "no control socket: `smsgate sim` and `smsgate trace` cannot be used"),
+        Err(error) => {
+            warn!(path = %path.display(), %error, "no control socket: `smsgate sim` and `smsgate trace` cannot be used")
+        }
     }
 }

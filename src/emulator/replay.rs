@@ -58,7 +58,8 @@ impl Replay {
     pub fn load(path: &Path) -> io::Result<Self> {
         let named = |what: String| format!("{}: {what}", path.display());
         let text = fs::read_to_string(path).map_err(|error| io::Error::new(error.kind(), named(error.to_string())))?;
-        let lines = parse(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, named(error.to_string())))?;
+        let lines =
+            parse(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, named(error.to_string())))?;
         Ok(Self::new(&lines))
     }
 

@@ -25,8 +25,20 @@ use crate::{
 const START: Duration = Duration::from_secs(30);
 /// Asked when bring-up is over, or has failed.
 const QUESTIONS: &[&str] = &[
-    "ATI", "AT+CGMI", "AT+CGMM", "AT+CGMR", "AT+GCAP", "AT+CFUN?", "AT+CMGF=?", "AT+CNMI=?", "AT+CPMS=?", "AT+CSCS=?",
-    "AT+CUSD=?", "AT+CSMS=?", "AT+CMGS=?", "AT+CLAC",
+    "ATI",
+    "AT+CGMI",
+    "AT+CGMM",
+    "AT+CGMR",
+    "AT+GCAP",
+    "AT+CFUN?",
+    "AT+CMGF=?",
+    "AT+CNMI=?",
+    "AT+CPMS=?",
+    "AT+CSCS=?",
+    "AT+CUSD=?",
+    "AT+CSMS=?",
+    "AT+CMGS=?",
+    "AT+CLAC",
 ];
 
 /// What came of it.

@@ -104,7 +104,8 @@ mod tests {
         let options = || Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 100 };
         let open = || Store::open(&folder.path().join("smsgate.db"), options()).unwrap();
         let (first, second) = (SlotId::new("00"), SlotId::new("01"));
-        let seen = |known: &str, home: Option<&SlotId>, news| CardSeen { known: known.into(), home: home.cloned(), news };
+        let seen =
+            |known: &str, home: Option<&SlotId>, news| CardSeen { known: known.into(), home: home.cloned(), news };
         let store = open();
         assert_eq!(store.card_seen(&first, "111").await.unwrap(), seen("111", None, false));
         assert_eq!(store.card_seen(&second, "222").await.unwrap(), seen("222", None, false));

@@ -103,7 +103,8 @@ impl Walk<'_> {
             .filter_map(|semi| char::from_digit(u32::from(semi), 16))
             .collect();
         let filler = self.numbers.filler(&digits);
-        let mut semis = filler.chars().filter_map(|digit| digit.to_digit(10)).filter_map(|digit| u8::try_from(digit).ok());
+        let mut semis =
+            filler.chars().filter_map(|digit| digit.to_digit(10)).filter_map(|digit| u8::try_from(digit).ok());
         for octet in field {
             let low = semis.next().unwrap_or(0x0f);
             let high = semis.next().unwrap_or(0x0f);
@@ -194,7 +195,9 @@ mod tests {
 
     #[test]
     fn a_message_keeps_its_structure() {
-        let (centre, Incoming::Deliver(found)) = decode_incoming(&masked(DELIVER)).unwrap() else { panic!("a message") };
+        let (centre, Incoming::Deliver(found)) = decode_incoming(&masked(DELIVER)).unwrap() else {
+            panic!("a message")
+        };
         let (_, Incoming::Deliver(original)) = decode_incoming(DELIVER).unwrap() else { panic!("a message") };
         assert_eq!(centre.unwrap().to_string(), "+00000000001");
         assert_eq!(found.originating_address.to_string(), "+00000000002");

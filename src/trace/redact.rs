@@ -110,9 +110,8 @@ impl Redactor {
         }
         if let Some(quote) = text.find('"').filter(|_| upper.contains("+CUSD=")) {
             let (head, rest) = text.split_at(quote + 1);
-            let (code, tail) = rest.rsplit_once('"').map_or((rest, String::new()), |(code, tail)| {
-                (code, format!("\"{tail}"))
-            });
+            let (code, tail) =
+                rest.rsplit_once('"').map_or((rest, String::new()), |(code, tail)| (code, format!("\"{tail}")));
             let code = String::from_utf8(mask_ussd(code.as_bytes(), CODE)).unwrap_or_else(|_| mask_words(code));
             return format!("{head}{code}{tail}");
         }
