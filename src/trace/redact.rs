@@ -199,7 +199,8 @@ impl Redactor {
         let Some(quote) = octets.iter().position(|octet| *octet == b'"') else {
             // A state, and nothing that needs quotes.
             let bare = octets.len() <= "+CUSD: 0,,15".len();
-            return if bare { octets.to_vec() } else { mask_plain(octets, b"+CUSD:,") };
+            let (head, rest) = octets.split_at(if bare { octets.len() } else { "+CUSD:".len() });
+            return [head, &mask_plain(rest, b",")].concat();
         };
         let (head, text) = octets.split_at(quote + 1);
         let mut masked = head.to_vec();
