@@ -19,6 +19,7 @@ mod exit;
 mod get_sms;
 mod json;
 mod live_status;
+mod local;
 mod manual;
 mod munin;
 mod perfdata;
@@ -27,9 +28,11 @@ mod sandbox_test;
 mod send_sms;
 mod send_ussd;
 mod shell;
+mod sim;
 mod stats;
 pub(crate) mod terminal;
 pub(crate) mod token;
+mod trace;
 
 use std::{
     ffi::OsString,
@@ -98,6 +101,8 @@ fn obey(command: Command) -> ExitCode {
         Command::SendUssd(remote) => ask(&remote.gateway, &Action::SendUssd(remote.args)),
         Command::Stats(remote) => ask(&remote.gateway, &Action::Stats(remote.args)),
         Command::Shell(gateway) => ask(&gateway, &Action::Shell),
+        Command::Sim(args) => sim::run(&args, out),
+        Command::Trace(args) => trace::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),
         Command::Manual(args) => manual::run(&args),
     })

@@ -1,5 +1,6 @@
 //! The daemon: wires the rooms together, keeps their tasks alive, reloads and stops them.
 
+mod control;
 mod housekeeping;
 mod modems;
 mod ports;
@@ -125,6 +126,8 @@ impl Daemon {
         slots.iter().for_each(|slot| modems.start(slot));
         let mail = Arc::new(watch::Sender::new(Arc::new(settings(&now))));
         let mail_health = start_mail(&mail, &store, &tasks, &work);
+        let (pool, taps) = (modems.pool().clone(), ports.connector().taps().clone());
+        control::start(gateway, control::Backends { pool, store: store.clone(), taps }, &tasks, &work);
 
         let methods = Methods::start(Backends {
             config: config.subscribe(),

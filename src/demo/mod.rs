@@ -181,6 +181,7 @@ impl Stage {
 pub(crate) async fn start_emulator(setup: &Setup) -> Result<(JoinHandle<io::Result<()>>, Network), Failure> {
     let socket = setup.path(SOCKET);
     let options = EmulateArgs {
+        trace: Vec::new(),
         modems: SIMS.len(),
         dir: setup.path("ports"),
         personality: SIMS.iter().map(|sim| sim.slot.to_owned()).collect(),

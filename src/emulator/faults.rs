@@ -97,6 +97,11 @@ pub enum Fault {
         /// Out or back.
         absent: bool,
     },
+    /// Another card is put in, and the modem starts anew.
+    SimCard {
+        /// The end of its ICCID and IMSI.
+        serial: u64,
+    },
     /// The balance is set.
     Balance {
         /// In cents.
@@ -180,6 +185,10 @@ impl Modem {
             Fault::SimAbsent { absent } => {
                 self.sim.present = !absent;
                 self.sim.unlocked = self.sim.pin.is_none();
+            }
+            Fault::SimCard { serial } => {
+                self.sim.serial = serial;
+                self.boot(now);
             }
             Fault::Balance { cents } => self.sim.balance = cents,
             Fault::UssdDelay { seconds: delay } => {

@@ -106,6 +106,8 @@ pub(super) struct Sim {
     pub(super) tries: u8,
     pub(super) unlocked: bool,
     pub(super) balance: i64,
+    /// Makes its IMSI and ICCID.
+    pub(super) serial: u64,
 }
 
 #[derive(Debug)]
@@ -169,7 +171,7 @@ impl Modem {
             settings: Settings::fresh(),
             commands: BTreeMap::new(),
             storage: BTreeMap::new(),
-            sim: Sim { present: true, pin: None, tries: 3, unlocked: true, balance: 1234 },
+            sim: Sim { present: true, pin: None, tries: 3, unlocked: true, balance: 1234, serial },
             registration: 1,
             signal: 20,
             menu: false,

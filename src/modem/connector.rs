@@ -6,6 +6,7 @@ use super::{
     discovery::{Claim, Discovery, Probe},
     link::{Link, LinkError},
     port::{Stream, open_serial},
+    tap::Taps,
 };
 use crate::{
     at::Command,
@@ -33,13 +34,20 @@ pub(super) struct Connection {
 pub struct Connector {
     discovery: Discovery,
     virtual_pool: Arc<VirtualPool>,
+    taps: Taps,
 }
 
 impl Connector {
     /// A connector over one discovery task and one set of virtual modems.
     #[must_use]
-    pub const fn new(discovery: Discovery, virtual_pool: Arc<VirtualPool>) -> Self {
-        Self { discovery, virtual_pool }
+    pub fn new(discovery: Discovery, virtual_pool: Arc<VirtualPool>) -> Self {
+        Self { discovery, virtual_pool, taps: Taps::default() }
+    }
+
+    /// What goes over the lines of its ports.
+    #[must_use]
+    pub const fn taps(&self) -> &Taps {
+        &self.taps
     }
 
     /// Looks for the modems of these slots from now on.

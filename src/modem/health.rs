@@ -25,6 +25,8 @@ pub struct Observation {
     pub self_test: Option<String>,
     /// The SIM's account, where its balance is asked for.
     pub account: Option<Account>,
+    /// What is to be said of a card that is not the known one.
+    pub sim_swap: Option<String>,
 }
 
 /// Judges an observation: each finding names its check.
@@ -33,6 +35,9 @@ pub fn judge(seen: &Observation) -> Health {
     let mut health = Health::ok();
     if seen.imsi.is_empty() {
         health.add(HealthLevel::Critical, "SIM: no IMSI could be read");
+    }
+    if let Some(notice) = &seen.sim_swap {
+        health.add(HealthLevel::Warning, notice.as_str());
     }
     if seen.smsc.is_empty() {
         health.add(HealthLevel::Critical, "SMSC: no service centre number is set on the SIM");
@@ -94,13 +99,14 @@ mod tests {
             intake_blocked: false,
             self_test: None,
             account: None,
+            sim_swap: None,
         }
     }
 
     #[test]
     fn each_check_names_itself() {
         type Change = fn(&mut Observation);
-        let cases: [(&str, Change, HealthLevel, &str); 14] = [
+        let cases: [(&str, Change, HealthLevel, &str); 15] = [
             ("all well", |_| {}, HealthLevel::Ok, ""),
             ("no signal", |o| o.signal = 1, HealthLevel::Critical, "Signal"),
             ("weak signal", |o| o.signal = 5, HealthLevel::Warning, "Signal"),
@@ -108,6 +114,7 @@ mod tests {
             ("unknown signal", |o| o.signal = 99, HealthLevel::Warning, "Signal"),
             ("no IMSI", |o| o.imsi.clear(), HealthLevel::Critical, "SIM"),
             ("no SMSC", |o| o.smsc.clear(), HealthLevel::Critical, "SMSC"),
+            ("swapped", |o| o.sim_swap = Some("SIM: another".into()), HealthLevel::Warning, "SIM: another"),
             ("roaming", |o| o.registration = RegistrationState::Roaming, HealthLevel::Warning, "Network"),
             ("denied", |o| o.registration = RegistrationState::Denied, HealthLevel::Critical, "Network"),
             ("over half full", |o| o.storage[0].used = 11, HealthLevel::Warning, "Storage"),

@@ -18,10 +18,15 @@ mod request;
 #[cfg(test)]
 pub(crate) mod sample;
 mod session;
+pub mod sim_card;
 mod sought;
 mod starting;
+mod survey;
+mod tap;
 mod task;
 
 pub use connector::{Connector, SerialProbe};
-pub use request::{Request, SubmitError, UssdAsk, UssdError, UssdReply};
+pub use request::{AcceptError, Request, SubmitError, UssdAsk, UssdError, UssdReply};
+pub use survey::{Survey, survey};
+pub use tap::{Passed, Taps, Traffic};
 pub use task::ModemTask;

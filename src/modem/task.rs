@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    Request, SubmitError, UssdError,
+    AcceptError, Request, SubmitError, UssdError,
     backoff::Backoff,
     connector::{Connection, Connector},
     link::Link,
@@ -171,7 +171,7 @@ impl ModemTask {
             name.clone_into(&mut seen.port);
             "Connecting to modem.".clone_into(&mut seen.status);
         });
-        let mut link = Link::new(stream);
+        let mut link = Link::new(stream).tapped(self.connector.taps().of(&self.context.slot().id));
         let context = self.context.clone();
         let brought_up = self.turning_away(cancel, starting::bring_up(&context, &mut link)).await?;
         let equipment = match brought_up {
@@ -224,6 +224,9 @@ fn turn_away(request: Request) {
             drop(reply.send(Err(SubmitError::Transient { cause })));
         }
         Request::Ussd { reply, .. } => drop(reply.send(Err(UssdError::NotReady))),
+        Request::AcceptCard { reply } => drop(reply.send(Err(AcceptError::NotReady))),
+        // It is about to be brought up anyway.
+        Request::StartAnew { reply } => drop(reply),
     }
 }
 

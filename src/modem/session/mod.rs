@@ -6,6 +6,7 @@
 mod balance;
 mod poll;
 mod requests;
+mod sim_card;
 mod storage;
 mod ussd;
 
@@ -48,6 +49,9 @@ pub(super) enum End {
     /// The daemon stops.
     #[error("stopped")]
     Cancelled,
+    /// Somebody asked for it.
+    #[error("Modem: it is started anew, as asked")]
+    StartAnew,
     /// The modem started anew by itself.
     #[error("Modem: it restarted by itself ({0})")]
     Restarted(String),
@@ -64,7 +68,7 @@ impl End {
     pub(super) const fn status(&self) -> &'static str {
         match self {
             Self::Cancelled => "Stopped.",
-            Self::Restarted(_) => "Try to initialize modem.",
+            Self::Restarted(_) | Self::StartAnew => "Try to initialize modem.",
             Self::NotStarted(fault) => fault.status(),
             Self::Lost(_) => "Timeout.",
         }
@@ -113,6 +117,7 @@ impl<'a> Session<'a> {
             intake_blocked: false,
             self_test: None,
             account: None,
+            sim_swap: None,
         };
         let slot = &context.slot();
         let receiver = Receiver {
@@ -141,6 +146,7 @@ impl<'a> Session<'a> {
 
     /// Serves until the modem or the daemon ends.
     pub(super) async fn serve(&mut self, requests: &mut mpsc::Receiver<Request>, cancel: &CancellationToken) -> End {
+        self.look_at_card().await;
         self.look_at_self_test().await;
         self.recall_balance().await;
         self.publish();

@@ -22,6 +22,14 @@ impl Session<'_> {
                 end
             }
             Request::Ussd { ask, reply } => self.take_ussd_step(ask, reply).await,
+            Request::AcceptCard { reply } => {
+                self.accept_card(reply).await;
+                Ok(())
+            }
+            Request::StartAnew { reply } => {
+                let _ = reply.send(());
+                Err(End::StartAnew)
+            }
         }
     }
 
