@@ -27,7 +27,7 @@ const IMPURE: [(&str, &str); 8] = [
 ];
 
 /// Rooms and single files that take values and return values. Those not there yet are looked at once they are.
-const PURE: [&str; 13] = [
+const PURE: [&str; 15] = [
     "model",
     "tpdu",
     "at",
@@ -38,7 +38,9 @@ const PURE: [&str; 13] = [
     "modem/bringup",
     "modem/health",
     "modem/inbound",
+    "modem/ladder",
     "mail/compose",
+    "pool_health",
     "rpc/wire",
     "dispatch/backoff",
 ];
@@ -50,7 +52,7 @@ struct Layer {
     reason: &'static str,
 }
 
-const LAYERS: [Layer; 16] = [
+const LAYERS: [Layer; 17] = [
     Layer { room: "model", may_name: &[], reason: "the nouns stand below everything" },
     Layer { room: "tpdu", may_name: &["model"], reason: "a codec knows octets and nouns" },
     Layer { room: "at", may_name: &["model", "tpdu"], reason: "+CMGS carries TPDUs, +CUSD packed septets" },
@@ -73,6 +75,7 @@ const LAYERS: [Layer; 16] = [
         reason: "`port = virtual:...` opens the emulator; the pool is told of each slot's handle",
     },
     Layer { room: "pool", may_name: &["model", "config", "modem"], reason: "it holds the modems" },
+    Layer { room: "pool_health", may_name: &["model"], reason: "a judgement over snapshots" },
     Layer {
         room: "dispatch",
         may_name: &["model", "tpdu", "router", "config", "store", "pool", "modem"],

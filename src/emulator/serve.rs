@@ -153,6 +153,13 @@ impl VirtualPool {
         &self.shared
     }
 
+    /// How often the slot's modem was plugged in; `None` while it is not.
+    #[must_use]
+    pub fn plugs(&self, slot: &str) -> Option<u64> {
+        let index = lock(&self.slots).get(slot)?.index;
+        self.shared.plugged(index).map(|(plugs, _)| plugs)
+    }
+
     /// A stream to the slot's modem, which is made when first asked for, with the number its SIM shall have (one of the
     /// network's own if none is given). An earlier stream to it ends.
     ///

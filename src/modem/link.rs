@@ -42,11 +42,13 @@ pub(super) struct Link {
     channel: Channel,
     urcs: VecDeque<Urc>,
     unresponsive: bool,
+    /// The port takes nothing any more.
+    stuck: bool,
 }
 
 impl Link {
     pub(super) fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, channel: Channel::new(), urcs: VecDeque::new(), unresponsive: false }
+        Self { stream, channel: Channel::new(), urcs: VecDeque::new(), unresponsive: false, stuck: false }
     }
 
     /// Runs one command. Notices that come meanwhile are kept for [`next_urc`](Self::next_urc).
@@ -83,6 +85,11 @@ impl Link {
         }
     }
 
+    /// The modem is silent or its port stuck, as opposed to gone.
+    pub(super) const fn is_hung(&self) -> bool {
+        self.unresponsive || self.stuck
+    }
+
     /// A notice that is there already.
     pub(super) fn buffered_urc(&mut self) -> Option<Urc> {
         self.urcs.pop_front()
@@ -112,7 +119,10 @@ impl Link {
             match timeout(WRITE_TIMEOUT, self.stream.write_all(&transmit.bytes)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(format!("cannot write to the port: {error}")),
-                Err(_) => return Err("the port takes no more data".to_owned()),
+                Err(_) => {
+                    self.stuck = true;
+                    return Err("the port takes no more data".to_owned());
+                }
             }
         }
         if self.unresponsive {

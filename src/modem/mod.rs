@@ -12,14 +12,17 @@ pub mod hints;
 pub mod hotplug;
 pub mod inbound;
 mod intake;
+pub mod ladder;
 mod link;
 pub mod port;
+mod recovery;
 mod request;
 #[cfg(test)]
 pub(crate) mod sample;
 mod session;
 mod starting;
 mod task;
+mod usb;
 
 pub use connector::{Connector, SerialProbe};
 pub use request::{Request, SubmitError, UssdError};

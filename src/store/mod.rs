@@ -9,6 +9,7 @@ mod inbox;
 mod lock;
 mod outbox;
 mod readers;
+mod recovery;
 mod reports;
 mod retention;
 mod rows;
@@ -30,6 +31,7 @@ use std::{
 
 pub use clock::{ClockSource, SystemClock};
 use jiff::Timestamp;
+pub use recovery::Recoveries;
 use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot, watch};
 pub use types::*;
@@ -94,6 +96,17 @@ impl Store {
             thread: Mutex::new(Some(thread)),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+    /// Proves that a transaction can be committed now. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]: why not.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.write(|work| {
+            work.connection.execute("UPDATE meta SET run_ms = run_ms", [])?;
+            Ok(())
+        })
+        .await
     }
     /// Where a damaged database was put that this one replaces.
     #[must_use]

@@ -202,6 +202,7 @@ CREATE TABLE pin_attempt (
 ///
 /// `balance_sim` and `balance_day.sim` name the SIM a balance was read of, since another card in the same slot has another
 /// account. `sim_card` is the card the operator knows in a slot. `self_test` has one row per slot: the latest test.
+/// `recovery_try` holds the tries of the last hour, by which a ladder is bounded also over restarts.
 const V2: &str = "
 ALTER TABLE message ADD COLUMN origin TEXT NOT NULL DEFAULT 'sms' CHECK (origin IN ('sms', 'ussd'));
 ALTER TABLE outbox ADD COLUMN purpose TEXT NOT NULL DEFAULT 'message' CHECK (purpose IN ('message', 'self-test'));
@@ -242,6 +243,14 @@ CREATE TABLE recovery (
     last_cured_at INTEGER,
     PRIMARY KEY (slot, rung)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE recovery_try (
+    id INTEGER PRIMARY KEY,
+    slot TEXT NOT NULL,
+    rung TEXT NOT NULL,
+    tried_run INTEGER NOT NULL
+) STRICT;
+CREATE INDEX recovery_try_by_slot ON recovery_try (slot, tried_run);
 ";
 
 /// A checked database of the newest schema, and where a damaged one it replaces was put.
