@@ -3,6 +3,7 @@
 mod housekeeping;
 mod run;
 mod supervise;
+mod verdict;
 
 use std::{
     collections::BTreeMap,
@@ -28,6 +29,7 @@ use crate::{
     model::Health,
     modem::{Connector, ModemTask, SerialProbe, discovery::Discovery, hints::Hints, hotplug::Hotplug},
     pool::{Pool, SlotHandle},
+    pool_health::{StoreCondition, judge},
     router::LeastCost,
     rpc::{Backends, BindError, Limits, Methods, Server},
     store::{OpenError, Options, Store},
@@ -36,6 +38,7 @@ use crate::{
 };
 pub use run::run;
 use supervise::{essential, supervise};
+use verdict::Verdict;
 
 /// Name of the database in the state folder.
 const DATABASE: &str = "smsgate.db";
@@ -115,12 +118,14 @@ impl Daemon {
         let pool = start_modems(&slots, &store, &connector, &tasks, &work);
         let mail_health = start_mail(&gateway, &slots, &store, &tasks, &work);
 
+        let health = start_verdict(&gateway, &pool, &store, mail_health.clone(), &tasks, &work);
+
         let methods = Methods::start(Backends {
             api: gateway.api.clone(),
             slots: slots.to_vec(),
             store: store.clone(),
             pool: pool.clone(),
-            mail_health: mail_health.clone(),
+            health,
             text_fits: |text| segment(text, Reference::Narrow(0), None).is_ok(),
         });
         let methods = match methods {
@@ -326,6 +331,23 @@ fn start_mail(
         }
     });
     Some(health)
+}
+
+fn start_verdict(
+    gateway: &Gateway,
+    pool: &Pool,
+    store: &Store,
+    mail: Option<watch::Receiver<Health>>,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> watch::Receiver<Health> {
+    let first = judge(&pool.snapshots(), None, &StoreCondition::default());
+    let (published, health) = watch::channel(first);
+    let interval = gateway.modempool.health_check_interval;
+    let verdict = Verdict { pool: pool.clone(), store: store.clone(), mail, interval, published };
+    let running = cancel.clone();
+    supervise(tasks, cancel, "health".to_owned(), move || verdict.clone().run(running.clone()));
+    health
 }
 
 /// Repeats what one mailer says of its health to those who have been listening since before it was started.

@@ -15,9 +15,9 @@ use super::{
     connector::{Connection, Connector},
     ladder::Step,
     link::Link,
-    recovery::{Never, Recovery},
+    recovery::Recovery,
     session::{End, Session},
-    starting,
+    starting::{self, StartFault},
 };
 use crate::{
     config::Slot,
@@ -212,7 +212,10 @@ impl ModemTask {
                 {
                     claim.mistrust();
                 }
-                return Some(if link.is_hung() { End::Hung(fault.to_string()) } else { End::NotStarted(fault) });
+                return Some(match fault {
+                    StartFault::Lost(cause) if link.is_hung() => End::Hung(cause),
+                    fault => End::NotStarted(fault),
+                });
             }
         };
         self.context.publish(|seen| {

@@ -91,6 +91,7 @@ impl Store {
             clock,
             signals,
             damage,
+            path: path.to_owned(),
             readers: Readers::new(path.to_owned()),
             mailbox: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
@@ -112,6 +113,11 @@ impl Store {
     #[must_use]
     pub fn damage(&self) -> Option<PathBuf> {
         self.inner.damage.clone()
+    }
+    /// Damaged databases that were set aside, at whatever start, and still lie there.
+    #[must_use]
+    pub fn damaged_files(&self) -> Vec<PathBuf> {
+        schema::damaged_files(&self.inner.path)
     }
     /// Transactions that changed something, since opening.
     #[must_use]
@@ -404,6 +410,7 @@ struct Inner {
     clock: RunClock,
     signals: Arc<Signals>,
     damage: Option<PathBuf>,
+    path: PathBuf,
     readers: Readers,
     mailbox: Mutex<Option<SyncSender<Box<dyn Operation>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,

@@ -385,3 +385,19 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
     }
     Ok(aside)
 }
+
+/// What [`set_aside`] left beside `path` and nobody has taken away, without the companions.
+pub(super) fn damaged_files(path: &Path) -> Vec<PathBuf> {
+    let Some(prefix) = path.file_name().map(|name| format!("{}.damaged-", name.to_string_lossy())) else {
+        return Vec::new();
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let is_ours = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        name.strip_prefix(&prefix).is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
+    };
+    let mut found: Vec<_> = names.filter(is_ours).collect();
+    found.sort();
+    found
+}

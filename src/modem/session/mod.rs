@@ -210,6 +210,7 @@ impl<'a> Session<'a> {
                 continue;
             }
             let search = (!self.seen.registration.is_registered()).then_some(self.next_search);
+            let network_deadline = self.network_deadline();
             let ussd_deadline = self.ussd.as_ref().map(|dialogue| dialogue.deadline);
             tokio::select! {
                 biased;
@@ -222,7 +223,7 @@ impl<'a> Session<'a> {
                 () = until(ussd_deadline) => self.abandon_ussd().await?,
                 () = sleep_until(self.next_poll) => self.poll().await?,
                 () = sleep_until(self.next_check) => self.check().await?,
-                () = until(self.network_deadline()) => return Ok(End::Unregistered(self.minutes_of_patience())),
+                () = until(network_deadline) => return Ok(End::Unregistered(self.minutes_of_patience())),
                 () = until(search) => self.search().await?,
             }
         }

@@ -10,18 +10,15 @@ use super::{
     Caller, Context, int, store_fault, structure, token, units,
 };
 use crate::{
-    model::{Health, HealthLevel, ModemSnapshot},
-    store::SimFacts,
+    model::{ModemSnapshot, Rung},
+    store::{Recoveries, SimFacts},
 };
 
 /// `get_health_state(token)`.
 pub(super) async fn health_state(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let token = token(&mut Arguments::new(params, 1, 1)?)?;
     context.authorise(caller, &token, &context.backends.api.token_get_health_state).await?;
-    let mut health = pool_health(&context.backends.pool.snapshots());
-    if let Some(mail) = &context.backends.mail_health {
-        health.merge(mail.borrow().clone());
-    }
+    let health = context.backends.health.borrow().clone();
     Ok(Value::Array(vec![Value::string(health.level.as_str()), Value::String(health.message())]))
 }
 
@@ -30,16 +27,25 @@ pub(super) async fn stats(context: &Context, caller: &Caller, params: Vec<Value>
     let token = token(&mut Arguments::new(params, 1, 1)?)?;
     context.authorise(caller, &token, &context.backends.api.token_get_stats).await?;
     let facts = context.backends.store.sim_facts().await.map_err(|error| store_fault(&error))?;
+    let recoveries = context.backends.store.recoveries().await.map_err(|error| store_fault(&error))?;
     let zone = TimeZone::system();
     let modems = context.backends.pool.snapshots().into_iter().map(|modem| {
         let slot = context.backends.slots.iter().find(|slot| slot.id == modem.slot);
         let currency = slot.map_or("", |slot| slot.currency.as_str());
-        (modem.slot.to_string(), describe(&modem, facts.get(&modem.slot), currency, &zone))
+        let recoveries = recoveries.get(&modem.slot).copied().unwrap_or_default();
+        (modem.slot.to_string(), describe(&modem, facts.get(&modem.slot), recoveries, currency, &zone))
     });
     Ok(Value::Array(vec![Value::string("OK"), Value::Struct(modems.collect())]))
 }
 
-fn describe(modem: &ModemSnapshot, facts: Option<&SimFacts>, currency: &str, zone: &TimeZone) -> Value {
+/// The members upstream has, then our own.
+fn describe(
+    modem: &ModemSnapshot,
+    facts: Option<&SimFacts>,
+    recoveries: Recoveries,
+    currency: &str,
+    zone: &TimeZone,
+) -> Value {
     let facts = facts.cloned().unwrap_or_default();
     let local = |time: Option<Timestamp>| {
         let text = time.map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string());
@@ -61,23 +67,14 @@ fn describe(modem: &ModemSnapshot, facts: Option<&SimFacts>, currency: &str, zon
         ("last_init", local(modem.last_init)),
         ("last_received", local(facts.last_received)),
         ("last_sent", local(facts.last_sent)),
+        ("model", Value::string(modem.model.as_str())),
+        ("imei", Value::string(modem.imei.as_str())),
+        ("iccid", Value::string(modem.iccid.as_str())),
+        ("storage_used", int(modem.storage.0)),
+        ("storage_total", int(modem.storage.1)),
+        ("recoveries", int(recoveries.cured)),
+        ("recovered_by", Value::string(recoveries.last.map_or("", Rung::as_str))),
     ])
-}
-
-/// Health of the whole pool; modems that are switched off do not count.
-fn pool_health(modems: &[ModemSnapshot]) -> Health {
-    let mut health = Health::ok();
-    let enabled: Vec<_> = modems.iter().filter(|modem| modem.enabled).collect();
-    if enabled.is_empty() {
-        health.add(HealthLevel::Critical, "Pool: no modem is configured");
-    } else if enabled.iter().all(|modem| modem.port.is_empty()) {
-        health.add(HealthLevel::Critical, "Pool: no modem was found");
-    }
-    for modem in enabled {
-        let reasons = modem.health.reasons.iter().map(|reason| format!("{}: {reason}", modem.slot)).collect();
-        health.merge(Health { level: modem.health.level, reasons });
-    }
-    health
 }
 
 #[cfg(test)]
@@ -95,9 +92,11 @@ mod tests {
     fn statistics_have_upstreams_members_and_types() {
         let mut seen = modem("00", "/dev/ttyUSB0");
         seen.signal = 21;
+        seen.storage = (3, 20);
         seen.last_init = Some("2026-11-20T22:19:05Z".parse().unwrap());
         let facts = SimFacts { sent: 3, received: u64::MAX, balance_micros: Some(12_340_000), ..SimFacts::default() };
-        let value = describe(&seen, Some(&facts), "EUR", &TimeZone::UTC);
+        let recoveries = Recoveries { cured: 2, last: Some(Rung::Reset) };
+        let value = describe(&seen, Some(&facts), recoveries, "EUR", &TimeZone::UTC);
         for (name, expected) in [
             ("phone_number", Value::string("+491760000000")),
             ("current_network", Value::string("")),
@@ -114,29 +113,19 @@ mod tests {
             ("last_init", Value::string("2026-11-20 22:19")),
             ("last_received", Value::string("")),
             ("last_sent", Value::string("")),
+            ("model", Value::string("")),
+            ("imei", Value::string("")),
+            ("iccid", Value::string("")),
+            ("storage_used", Value::int(3)),
+            ("storage_total", Value::int(20)),
+            ("recoveries", Value::int(2)),
+            ("recovered_by", Value::string("reset")),
         ] {
             assert_eq!(value.member(name), Some(&expected), "{name}");
         }
-        let unknown = describe(&seen, None, "EUR", &TimeZone::UTC);
-        assert_eq!(unknown.member("balance"), Some(&Value::string("")));
-    }
-
-    #[test]
-    fn health_of_the_pool() {
-        let mut off = modem("off", "");
-        off.enabled = false;
-        off.health = Health::of(HealthLevel::Critical, "never seen");
-        let mut weak = modem("01", "/dev/ttyUSB1");
-        weak.health = Health::of(HealthLevel::Warning, "Signal: weak");
-        for (modems, level, message) in [
-            (vec![], HealthLevel::Critical, "Pool: no modem is configured"),
-            (vec![off.clone()], HealthLevel::Critical, "Pool: no modem is configured"),
-            (vec![modem("00", "")], HealthLevel::Critical, "Pool: no modem was found"),
-            (vec![modem("00", "/dev/ttyUSB0"), off], HealthLevel::Ok, ""),
-            (vec![modem("00", ""), weak], HealthLevel::Warning, "01: Signal: weak"),
-        ] {
-            let health = pool_health(&modems);
-            assert_eq!((health.level, health.message().as_str()), (level, message));
+        let unknown = describe(&seen, None, Recoveries::default(), "EUR", &TimeZone::UTC);
+        for member in ["balance", "recovered_by"] {
+            assert_eq!(unknown.member(member), Some(&Value::string("")));
         }
     }
 }
