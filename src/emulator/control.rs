@@ -116,6 +116,10 @@ pub struct ModemStats {
     pub registered: bool,
     /// Messages and reports in its memories.
     pub stored: usize,
+    /// How often it was told to restart (`AT+CFUN=1,1`).
+    pub resets: u32,
+    /// How often it was told a PIN (`AT+CPIN=`).
+    pub pin_attempts: u32,
 }
 
 /// The socket, which ends with its owner.
@@ -226,6 +230,8 @@ fn stats(world: &World) -> Stats {
         link: modem.link().map(str::to_owned),
         registered: modem.registered(),
         stored: modem.stored(),
+        resets: modem.resets(),
+        pin_attempts: modem.pin_attempts(),
     });
     Stats { waiting: world.network.waiting(), entries: world.network.ledger().len() as u64, modems: modems.collect() }
 }

@@ -178,6 +178,7 @@ impl VirtualPool {
         if self.shared.plugged(slot.index).is_none() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the virtual modem is not plugged"));
         }
+        self.shared.with(|world, now| world.closed(now, slot.index));
         let stream = slot.streams.fetch_add(1, Ordering::Relaxed) + 1;
         let (near, far) = tokio::io::duplex(4096);
         let (shared, index, streams) = (self.shared.clone(), slot.index, Arc::clone(&slot.streams));

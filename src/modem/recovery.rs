@@ -161,3 +161,6 @@ async fn reset(context: &Context, connector: &Connector) {
     }
     tokio::time::sleep(RESTARTING).await;
 }
+
+#[cfg(test)]
+mod tests;
