@@ -3,7 +3,7 @@
 
 use tokio::{
     sync::watch,
-    time::{Duration, MissedTickBehavior, interval},
+    time::{Duration, MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -14,6 +14,9 @@ use crate::{
     pool_health::{StoreCondition, judge},
     store::Store,
 };
+
+/// Longest a commit may take.
+const COMMIT: Duration = Duration::from_secs(10);
 
 /// What the verdict is made of, and where it goes.
 #[derive(Clone, Debug)]
@@ -70,7 +73,10 @@ async fn mail_changed(mail: &mut Option<watch::Receiver<Health>>) {
 }
 
 async fn condition(store: &Store) -> StoreCondition {
-    let failure = store.check().await.err().map(|error| error.to_string());
+    let failure = match timeout(COMMIT, store.check()).await {
+        Ok(checked) => checked.err().map(|error| error.to_string()),
+        Err(_) => Some(format!("no commit within {} s", COMMIT.as_secs())),
+    };
     StoreCondition { set_aside: store.damaged_files(), failure }
 }
 
@@ -78,7 +84,8 @@ async fn condition(store: &Store) -> StoreCondition {
 mod tests {
     use std::{collections::BTreeMap, fs};
 
-    use tokio::{sync::mpsc, time::Instant};
+    use tempfile::TempDir;
+    use tokio::sync::mpsc;
 
     use super::*;
     use crate::{
@@ -87,31 +94,47 @@ mod tests {
         store::Options,
     };
 
+    /// Longest anything may take; only failures wait that long.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
     async fn becomes(seen: &mut watch::Receiver<Health>, level: HealthLevel, word: &str) {
         let waiting = seen.wait_for(|health| health.level == level && health.message().contains(word));
-        tokio::time::timeout(Duration::from_secs(3600), waiting).await.expect(word).unwrap();
+        timeout(PATIENCE, waiting).await.expect(word).unwrap();
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn changes_are_seen_at_once_and_the_store_each_round() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("smsgate.db");
-        let options = Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 100 };
-        let store = Store::open(&path, options).unwrap();
-        let mut first = ModemSnapshot::absent(SlotId::new("00"), true, "");
-        "/dev/ttyUSB0".clone_into(&mut first.port);
-        let (modem, snapshot) = watch::channel(first);
-        let (requests, _mailbox) = mpsc::channel(1);
-        let pool = Pool::new(BTreeMap::from([(SlotId::new("00"), SlotHandle { snapshot, requests })]));
-        let (mail, mail_seen) = watch::channel(Health::ok());
-        let (published, mut seen) = watch::channel(Health::of(HealthLevel::Warning, "starting"));
-        let interval = Duration::from_secs(600);
-        let verdict = Verdict { pool, store: store.clone(), mail: Some(mail_seen), interval, published };
-        let cancel = CancellationToken::new();
-        let task = tokio::spawn(verdict.run(cancel.clone()));
-        becomes(&mut seen, HealthLevel::Ok, "").await;
+    /// A verdict over one modem and mail.
+    struct Bench {
+        folder: TempDir,
+        store: Store,
+        modem: watch::Sender<ModemSnapshot>,
+        mail: watch::Sender<Health>,
+        seen: watch::Receiver<Health>,
+        _mailbox: mpsc::Receiver<crate::modem::Request>,
+    }
 
-        let began = Instant::now();
+    impl Bench {
+        async fn start(interval: Duration) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let options = Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 100 };
+            let store = Store::open(&folder.path().join("smsgate.db"), options).unwrap();
+            let mut first = ModemSnapshot::absent(SlotId::new("00"), true, "");
+            "/dev/ttyUSB0".clone_into(&mut first.port);
+            let (modem, snapshot) = watch::channel(first);
+            let (requests, mailbox) = mpsc::channel(1);
+            let pool = Pool::new(BTreeMap::from([(SlotId::new("00"), SlotHandle { snapshot, requests })]));
+            let (mail, mail_seen) = watch::channel(Health::ok());
+            let (published, seen) = watch::channel(Health::of(HealthLevel::Warning, "starting"));
+            let verdict = Verdict { pool, store: store.clone(), mail: Some(mail_seen), interval, published };
+            tokio::spawn(verdict.run(CancellationToken::new()));
+            let mut bench = Self { folder, store, modem, mail, seen, _mailbox: mailbox };
+            becomes(&mut bench.seen, HealthLevel::Ok, "").await;
+            bench
+        }
+    }
+
+    #[tokio::test]
+    async fn changes_of_modems_and_mail_wait_for_no_round() {
+        let Bench { modem, mail, mut seen, folder: _folder, .. } = Bench::start(Duration::from_secs(3600)).await;
         modem.send_modify(|modem| modem.health = Health::of(HealthLevel::Warning, "Signal: weak"));
         becomes(&mut seen, HealthLevel::Warning, "00: Signal: weak").await;
         mail.send_replace(Health::of(HealthLevel::Critical, "Mail: 535 no"));
@@ -119,16 +142,19 @@ mod tests {
         mail.send_replace(Health::ok());
         modem.send_modify(|modem| modem.health = Health::ok());
         becomes(&mut seen, HealthLevel::Ok, "").await;
-        assert!(began.elapsed() < Duration::from_secs(1), "no round was waited for");
+    }
 
-        let aside = folder.path().join("smsgate.db.damaged-1");
+    #[tokio::test]
+    async fn the_store_is_looked_at_each_round() {
+        let mut bench = Bench::start(Duration::from_millis(20)).await;
+        let aside = bench.folder.path().join("smsgate.db.damaged-1");
         fs::write(&aside, "").unwrap();
-        becomes(&mut seen, HealthLevel::Critical, "damaged-1").await;
+        fs::write(bench.folder.path().join("smsgate.db.damaged-1-wal"), "").unwrap();
+        becomes(&mut bench.seen, HealthLevel::Critical, "damaged-1 ").await;
+        assert_eq!(bench.seen.borrow().reasons.len(), 1, "its companions are no databases");
         fs::remove_file(&aside).unwrap();
-        becomes(&mut seen, HealthLevel::Ok, "").await;
-        store.close().await;
-        becomes(&mut seen, HealthLevel::Critical, "nothing can be saved").await;
-        cancel.cancel();
-        task.await.unwrap();
+        becomes(&mut bench.seen, HealthLevel::Ok, "").await;
+        bench.store.close().await;
+        becomes(&mut bench.seen, HealthLevel::Critical, "nothing can be saved").await;
     }
 }

@@ -27,6 +27,10 @@ impl Session<'_> {
             let _ = self.command(Command::indications(indication)).await?;
         }
         self.work.sweep = true;
+        // While something is wrong it is looked at more often, so that the end of it is noticed soon.
+        if judge(&self.seen).level != HealthLevel::Ok {
+            self.check().await?;
+        }
         Ok(())
     }
 
