@@ -56,7 +56,9 @@ impl Verdict {
         }
         match health.level {
             HealthLevel::Ok => info!("the gateway is healthy"),
-            level => warn!(%level, reason = %health.message(), "health of the gateway changed"),
+            level @ (HealthLevel::Warning | HealthLevel::Critical) => {
+                warn!(%level, reason = %health.message(), "health of the gateway changed")
+            }
         }
     }
 }

@@ -204,7 +204,11 @@ mod tests {
             match ladder.failed(at(minute * 60), Failure::Hung, true) {
                 Step::Try { rung, .. } => ladder.tried(at(minute * 60), rung),
                 Step::GiveUp { again } => {
-                    assert_eq!((minute, again), (9, Duration::from_secs(51 * 60)), "until the first reopening is an hour ago");
+                    assert_eq!(
+                        (minute, again),
+                        (9, Duration::from_secs(51 * 60)),
+                        "until the first reopening is an hour ago"
+                    );
                     break;
                 }
                 Step::StartOver => panic!("it hangs"),

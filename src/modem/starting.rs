@@ -58,7 +58,9 @@ impl StartFault {
     /// What the recovery ladder makes of it: only what a restart may cure climbs.
     pub(super) const fn failure(&self) -> Failure {
         match self {
-            Self::Bringup(BringupError::Silent | BringupError::SimNotReady | BringupError::NoPduMode(_)) => Failure::Hung,
+            Self::Bringup(BringupError::Silent | BringupError::SimNotReady | BringupError::NoPduMode(_)) => {
+                Failure::Hung
+            }
             Self::Bringup(BringupError::Closed) | Self::Lost(_) => Failure::Away,
             Self::Bringup(
                 BringupError::PinMissing

@@ -92,7 +92,11 @@ impl ModemTask {
         }
         let (snapshot, seen) = watch::channel(first);
         let (mailbox, requests) = mpsc::channel(MAILBOX);
-        (Self { context: Context { slot, store, snapshot }, connector, recovery: Recovery::default(), requests }, seen, mailbox)
+        (
+            Self { context: Context { slot, store, snapshot }, connector, recovery: Recovery::default(), requests },
+            seen,
+            mailbox,
+        )
     }
 
     /// Lives until `cancel`. A disabled slot only turns requests away.
@@ -212,10 +216,12 @@ impl ModemTask {
                 {
                     claim.mistrust();
                 }
-                return Some(match fault {
-                    StartFault::Lost(cause) if link.is_hung() => End::Hung(cause),
-                    fault => End::NotStarted(fault),
-                });
+                if let StartFault::Lost(cause) = &fault
+                    && link.is_hung()
+                {
+                    return Some(End::Hung(cause.clone()));
+                }
+                return Some(End::NotStarted(fault));
             }
         };
         self.context.publish(|seen| {

@@ -81,6 +81,11 @@ impl End {
         }
     }
 
+    /// The same where the port is still there.
+    fn of_hung_modem(self) -> Self {
+        if let Self::Lost(cause) = self { Self::Hung(cause) } else { self }
+    }
+
     /// What the recovery ladder makes of it.
     pub(super) fn failure(&self) -> Failure {
         use std::io::ErrorKind::{NotFound, PermissionDenied, ResourceBusy};
@@ -88,11 +93,9 @@ impl End {
             Self::Hung(_) => Failure::Hung,
             Self::Unregistered(_) => Failure::Unregistered,
             Self::NotStarted(fault) => fault.failure(),
-            Self::NoPort(error) => match error.kind() {
-                NotFound => Failure::Away,
-                PermissionDenied | ResourceBusy => Failure::Incurable,
-                _ => Failure::Hung,
-            },
+            Self::NoPort(error) if error.kind() == NotFound => Failure::Away,
+            Self::NoPort(error) if matches!(error.kind(), PermissionDenied | ResourceBusy) => Failure::Incurable,
+            Self::NoPort(_) => Failure::Hung,
             Self::Cancelled | Self::Restarted(_) | Self::Lost(_) => Failure::Away,
         }
     }
@@ -181,10 +184,7 @@ impl<'a> Session<'a> {
         self.publish();
         match self.run(requests, cancel).await {
             Ok(end) | Err(end) => {
-                let end = match end {
-                    End::Lost(cause) if self.link.is_hung() => End::Hung(cause),
-                    end => end,
-                };
+                let end = if self.link.is_hung() { end.of_hung_modem() } else { end };
                 if let Some(dialogue) = self.ussd.take() {
                     let _ = dialogue.reply.send(Err(UssdError::Failed(end.to_string())));
                 }

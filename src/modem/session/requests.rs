@@ -122,10 +122,7 @@ impl Session<'_> {
 
 /// No network service or out of its reach (TS 27.005 3.2.5: 331, 332, 38; TS 27.007 9.2: 30, 31).
 fn tells_of_no_network(error: &CommandError) -> bool {
-    matches!(
-        error,
-        CommandError::Cms(CmsError::Code(38 | 331 | 332)) | CommandError::Cme(CmeError::Code(30 | 31))
-    )
+    matches!(error, CommandError::Cms(CmsError::Code(38 | 331 | 332)) | CommandError::Cme(CmeError::Code(30 | 31)))
 }
 
 fn submit_error(error: &CommandError) -> SubmitError {
