@@ -8,6 +8,7 @@ mod reload;
 mod run;
 mod self_test;
 mod supervise;
+mod verdict;
 mod watchdog;
 
 use std::{
@@ -31,6 +32,7 @@ use crate::{
     mail::{Mailer, Pace, Settings},
     model::Health,
     pool::Pool,
+    pool_health::{StoreCondition, judge},
     router::LeastCost,
     rpc::{Backends, BindError, Limits, Methods, Server},
     store::{OpenError, Options, Store},
@@ -42,6 +44,7 @@ use ports::Ports;
 pub use run::{run, run_and};
 use self_test::SelfTests;
 use supervise::{essential, supervise};
+use verdict::Verdict;
 
 /// Name of the database in the state folder.
 const DATABASE: &str = "smsgate.db";
@@ -129,11 +132,13 @@ impl Daemon {
         let (pool, taps) = (modems.pool().clone(), ports.connector().taps().clone());
         control::start(gateway, control::Backends { pool, store: store.clone(), taps }, &tasks, &work);
 
+        let health = start_verdict(&config, modems.pool(), &store, &mail_health, &tasks, &work);
+
         let methods = Methods::start(Backends {
             config: config.subscribe(),
             store: store.clone(),
             pool: modems.pool().clone(),
-            mail_health: Some(mail_health.clone()),
+            health,
             text_fits: |text| segment(text, Reference::Narrow(0), None).is_ok(),
         });
         let methods = match methods {
@@ -281,6 +286,23 @@ fn start_mail(
             }
         }
     });
+    health
+}
+
+fn start_verdict(
+    config: &watch::Sender<Arc<Config>>,
+    pool: &Pool,
+    store: &Store,
+    mail: &watch::Receiver<Health>,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> watch::Receiver<Health> {
+    let first = judge(&pool.snapshots(), None, &StoreCondition::default());
+    let (published, health) = watch::channel(first);
+    let (pool, store, mail) = (pool.clone(), store.clone(), mail.clone());
+    let verdict = Verdict { pool, store, mail, config: config.subscribe(), published };
+    let running = cancel.clone();
+    supervise(tasks, cancel, "health".to_owned(), move || verdict.clone().run(running.clone()));
     health
 }
 

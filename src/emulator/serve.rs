@@ -157,6 +157,13 @@ impl VirtualPool {
         &self.shared
     }
 
+    /// How often the slot's modem was plugged in; `None` while it is not.
+    #[must_use]
+    pub fn plugs(&self, slot: &str) -> Option<u64> {
+        let index = lock(&self.slots).get(slot)?.index;
+        self.shared.plugged(index).map(|(plugs, _)| plugs)
+    }
+
     /// A stream to the slot's modem, which is made when first asked for, with the number its SIM shall have (one of the
     /// network's own if none is given). An earlier stream to it ends. `trace:FILE` plays a recorded session.
     ///
@@ -178,6 +185,7 @@ impl VirtualPool {
         if self.shared.plugged(slot.index).is_none() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the virtual modem is not plugged"));
         }
+        self.shared.with(|world, now| world.closed(now, slot.index));
         let stream = slot.streams.fetch_add(1, Ordering::Relaxed) + 1;
         let (near, far) = tokio::io::duplex(4096);
         let (shared, index, streams) = (self.shared.clone(), slot.index, Arc::clone(&slot.streams));
