@@ -3,6 +3,7 @@
 mod housekeeping;
 mod run;
 mod supervise;
+mod surroundings;
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
 use tokio::{
     sync::{Mutex, watch},
     time::{Duration, sleep, timeout},
@@ -36,6 +37,7 @@ use crate::{
 };
 pub use run::run;
 use supervise::{essential, supervise};
+pub use surroundings::Surroundings;
 
 /// Name of the database in the state folder.
 const DATABASE: &str = "smsgate.db";
@@ -102,16 +104,24 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_in(config, Surroundings::default()).await
+    }
+
+    /// As [`start`](Self::start), with a clock and ports of the caller's.
+    ///
+    /// # Errors
+    /// [`StartError`], as there.
+    pub async fn start_in(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
         let Config { gateway, slots } = config;
         let certificate = load_certificate(&gateway)?;
-        let store = open_store(&gateway)?;
+        let store = open_store(&gateway, &surroundings)?;
         let intake = CancellationToken::new();
         let work = CancellationToken::new();
         let fallen = CancellationToken::new();
         let tasks = TaskTracker::new();
 
         let slots: Arc<Vec<Slot>> = Arc::new(slots);
-        let connector = start_discovery(&gateway, &slots, &tasks, &work, &fallen)?;
+        let connector = start_discovery(&gateway, &slots, &surroundings, &tasks, &work, &fallen)?;
         let pool = start_modems(&slots, &store, &connector, &tasks, &work);
         let mail_health = start_mail(&gateway, &slots, &store, &tasks, &work);
 
@@ -228,14 +238,14 @@ fn log_notice(notice: Option<String>) {
     }
 }
 
-fn open_store(gateway: &Gateway) -> Result<Store, OpenError> {
+fn open_store(gateway: &Gateway, surroundings: &Surroundings) -> Result<Store, OpenError> {
     let options = Options {
         mail: gateway.mail.enabled,
         retention: gateway.store.retention,
         queue_limit: gateway.api.queue_limit,
     };
     let path = store_path(gateway);
-    let store = Store::open(&path, options)?;
+    let store = Store::open_with_clock(&path, options, Arc::clone(&surroundings.clock))?;
     if let Some(damaged) = store.damage() {
         warn!(path = %damaged.display(), "the store was damaged and set aside; a new one was begun");
     }
@@ -245,6 +255,7 @@ fn open_store(gateway: &Gateway) -> Result<Store, OpenError> {
 fn start_discovery(
     gateway: &Gateway,
     slots: &[Slot],
+    surroundings: &Surroundings,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
     fallen: &CancellationToken,
@@ -259,7 +270,7 @@ fn start_discovery(
         }
     });
     let hints = Hints::load(gateway.modempool.serial_ports_hint_file.as_deref());
-    let (discovery, seeker) = Discovery::new(slots, hints, changes, SerialProbe);
+    let (discovery, seeker) = Discovery::new(slots, hints, changes, SerialProbe::new(&surroundings.ports));
     let seeking = cancel.clone();
     essential(tasks, fallen, "discovery", async move {
         tokio::select! {
@@ -267,7 +278,8 @@ fn start_discovery(
             () = seeker.run() => {}
         }
     });
-    Ok(Connector::new(discovery, Arc::new(VirtualPool::new(Timestamp::now(), VIRTUAL_SEED))))
+    let virtual_pool = VirtualPool::new(surroundings.clock.wall(), VIRTUAL_SEED);
+    Ok(Connector::new(discovery, Arc::clone(&surroundings.ports), Arc::new(virtual_pool)))
 }
 
 fn start_modems(

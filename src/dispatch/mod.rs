@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::Zoned;
+use jiff::tz::TimeZone;
 use tokio::{
     task::{Id, JoinError, JoinSet},
     time::{Instant, sleep_until, timeout_at},
@@ -261,7 +261,7 @@ impl Dispatch {
     }
 
     async fn count_today(&mut self) {
-        let today = Zoned::now().date();
+        let today = self.store.wall().to_zoned(TimeZone::system()).date();
         if self.counted_on == Some(today) {
             return;
         }

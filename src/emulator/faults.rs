@@ -64,6 +64,11 @@ pub enum Fault {
         /// Slots in all; none: the model's own number.
         slots: Option<usize>,
     },
+    /// That many places of the SIM hold drafts, which nobody delivered and nobody but their writer may delete.
+    Drafts {
+        /// How many.
+        count: usize,
+    },
     /// The modem leaves the bus.
     Unplug,
     /// It comes back, under another link name if one is given.
@@ -117,6 +122,7 @@ pub(super) struct Pending {
     pub(super) drop_notices: u32,
     pub(super) duplicate: bool,
     pub(super) slots: Option<usize>,
+    pub(super) drafts: usize,
 }
 
 impl Modem {
@@ -140,6 +146,7 @@ impl Modem {
             Fault::DropNotices { count } => self.faults.drop_notices = count,
             Fault::Duplicate => self.faults.duplicate = true,
             Fault::LimitMemory { slots } => self.faults.slots = slots,
+            Fault::Drafts { count } => self.faults.drafts = count,
             Fault::Unplug => self.unplug(),
             Fault::Replug { link } => {
                 self.unplug();

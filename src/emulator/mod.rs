@@ -19,6 +19,7 @@ mod pty;
 mod serve;
 mod sim;
 mod sms;
+mod truth;
 mod ussd;
 mod world;
 
@@ -37,4 +38,5 @@ pub use network::{Item, Network, Place};
 pub use personality::{PERSONALITIES, Personality, UssdText};
 pub use pty::emulate;
 pub use serve::{Shared, VirtualPool};
+pub use truth::{MemoryTruth, SimTruth, Truth};
 pub use world::World;

@@ -412,7 +412,7 @@ impl Modem {
         }
     }
 
-    fn silent(&self, now: Duration) -> bool {
+    pub(super) fn silent(&self, now: Duration) -> bool {
         self.faults.silent_until.is_some_and(|until| now < until)
     }
 

@@ -1,11 +1,15 @@
 //! From a slot to an open stream: a virtual modem, or the port that discovery found.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     discovery::{Claim, Discovery, Probe},
     link::{Link, LinkError},
-    port::{Stream, open_serial},
+    port::{Ports, Stream},
 };
 use crate::{
     at::Command,
@@ -32,14 +36,15 @@ pub(super) struct Connection {
 #[derive(Clone, Debug)]
 pub struct Connector {
     discovery: Discovery,
+    ports: Arc<dyn Ports>,
     virtual_pool: Arc<VirtualPool>,
 }
 
 impl Connector {
-    /// A connector over one discovery task and one set of virtual modems.
+    /// A connector over one discovery task, the ports it finds, and one set of virtual modems.
     #[must_use]
-    pub const fn new(discovery: Discovery, virtual_pool: Arc<VirtualPool>) -> Self {
-        Self { discovery, virtual_pool }
+    pub const fn new(discovery: Discovery, ports: Arc<dyn Ports>, virtual_pool: Arc<VirtualPool>) -> Self {
+        Self { discovery, ports, virtual_pool }
     }
 
     /// Waits for the slot's modem and opens its port.
@@ -57,20 +62,34 @@ impl Connector {
             .port_for(&slot.id)
             .await
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the search for modems has ended"))?;
-        let path = claim.path().display().to_string();
-        let stream = open_serial(&path, slot.baud)
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot open {path}: {error}")))?;
-        Ok(Connection { stream, name: path, claim: Some(claim) })
+        let stream = self.open(claim.path(), slot.baud)?;
+        let name = claim.path().display().to_string();
+        Ok(Connection { stream, name, claim: Some(claim) })
+    }
+
+    fn open(&self, path: &Path, baud: u32) -> io::Result<Box<dyn Stream>> {
+        let told = |error: io::Error| io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display()));
+        self.ports.open(path, baud).map_err(told)
     }
 }
 
 /// Asks a serial port for the IMEI behind it, with `AT`, `ATE0` and `AT+CGSN` only.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SerialProbe;
+#[derive(Clone, Debug)]
+pub struct SerialProbe {
+    ports: Arc<dyn Ports>,
+}
+
+impl SerialProbe {
+    /// A probe of these ports.
+    #[must_use]
+    pub fn new(ports: &Arc<dyn Ports>) -> Self {
+        Self { ports: Arc::clone(ports) }
+    }
+}
 
 impl Probe for SerialProbe {
     async fn imei(&self, port: PathBuf) -> Option<Imei> {
-        let stream = open_serial(&port.display().to_string(), PROBE_BAUD).ok()?;
+        let stream = self.ports.open(&port, PROBE_BAUD).ok()?;
         let mut link = Link::new(stream);
         for command in [Command::attention(), Command::echo_off()] {
             match link.execute(command).await {

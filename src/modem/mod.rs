@@ -22,5 +22,6 @@ mod starting;
 mod task;
 
 pub use connector::{Connector, SerialProbe};
+pub use port::{Ports, SerialPorts, Stream};
 pub use request::{Request, SubmitError, UssdError};
 pub use task::ModemTask;

@@ -1,6 +1,6 @@
-//! Opening a modem's port: a serial device, or a virtual modem of the emulator.
+//! Opening a modem's port: a serial device, or what a test has in its place.
 
-use std::io;
+use std::{fmt, io, path::Path};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_serial::{SerialPort, SerialPortBuilderExt};
@@ -10,13 +10,29 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
+/// Opens ports by their path.
+pub trait Ports: fmt::Debug + Send + Sync {
+    /// Opens `path` for the caller alone.
+    ///
+    /// # Errors
+    /// No such device, no permission, in use.
+    fn open(&self, path: &Path, baud: u32) -> io::Result<Box<dyn Stream>>;
+}
+
+/// The serial devices of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SerialPorts;
+
+impl Ports for SerialPorts {
+    fn open(&self, path: &Path, baud: u32) -> io::Result<Box<dyn Stream>> {
+        open_serial(&path.display().to_string(), baud)
+    }
+}
+
 /// Opens a serial device, 8N1 without flow control, for this process alone.
 ///
 /// The modem-control lines are raised where the device has them: some sticks stay silent until DTR is set.
-///
-/// # Errors
-/// What the system says: no such device, no permission, in use.
-pub fn open_serial(path: &str, baud: u32) -> io::Result<Box<dyn Stream>> {
+fn open_serial(path: &str, baud: u32) -> io::Result<Box<dyn Stream>> {
     let mut port = tokio_serial::new(path, baud)
         .data_bits(tokio_serial::DataBits::Eight)
         .parity(tokio_serial::Parity::None)

@@ -229,7 +229,7 @@ mod tests {
     use super::*;
     use crate::{
         emulator::VirtualPool,
-        modem::{SerialProbe, discovery::Discovery, hints::Hints, sample},
+        modem::{Ports, SerialPorts, SerialProbe, discovery::Discovery, hints::Hints, sample},
         store::Options,
     };
 
@@ -240,8 +240,10 @@ mod tests {
         let store = Store::open(&folder.path().join("smsgate.db"), options).unwrap();
         let slot = sample::slot("00", "+49");
         let (_changed, changes) = watch::channel(0);
-        let (discovery, _seeker) = Discovery::new(std::slice::from_ref(&slot), Hints::load(None), changes, SerialProbe);
-        let connector = Connector::new(discovery, Arc::new(VirtualPool::new(Timestamp::UNIX_EPOCH, 1)));
+        let ports: Arc<dyn Ports> = Arc::new(SerialPorts);
+        let probe = SerialProbe::new(&ports);
+        let (discovery, _seeker) = Discovery::new(std::slice::from_ref(&slot), Hints::load(None), changes, probe);
+        let connector = Connector::new(discovery, ports, Arc::new(VirtualPool::new(Timestamp::UNIX_EPOCH, 1)));
         let (mut task, _snapshot, requests) = ModemTask::new(Arc::new(slot), store, connector);
         let (reply, answer) = oneshot::channel();
         requests.try_send(Request::Submit { hex: "00".to_owned(), tpdu_octets: 0, more: false, reply }).unwrap();

@@ -164,12 +164,12 @@ fn call_digest(
 /// Hands the message to the store in a task of its own: a caller that hangs up must not leave it half accepted, and a
 /// repost has to learn what became of the first post.
 async fn accept(context: &Context, caller: &Caller, call: CallDigest, message: NewOutgoing) -> (MessageId, Outcome) {
-    if let Some(rival) = context.reposts.rival(&call, &caller.connection, Instant::now()) {
+    if let Some(rival) = context.reposts.rival(&call, &caller.connection, now()) {
         drop(tokio::time::timeout(BREAK_NOTICED, rival.gone()).await);
     }
     let (report, outcome) = watch::channel(None);
     let id = message.id;
-    if let Some(earlier) = context.reposts.first_of(call, &caller.connection, Instant::now(), id, &outcome) {
+    if let Some(earlier) = context.reposts.first_of(call, &caller.connection, now(), id, &outcome) {
         tracing::info!(id = %earlier.0, "send_sms was posted again after its connection broke");
         return earlier;
     }
@@ -179,6 +179,11 @@ async fn accept(context: &Context, caller: &Caller, call: CallDigest, message: N
         report.send_replace(Some(result));
     });
     (id, outcome)
+}
+
+/// The runtime's clock, by which everything waits.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 async fn settled(mut outcome: Outcome) -> Result<(), Fault> {

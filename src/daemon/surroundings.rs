@@ -1,0 +1,25 @@
+//! What the daemon takes from the machine it runs on: its clock and its ports. A test brings others, so that a day
+//! passes in minutes and modems are made of code.
+
+use std::sync::Arc;
+
+use crate::{
+    modem::{Ports, SerialPorts},
+    store::{ClockSource, SystemClock},
+};
+
+/// The clock and the ports a daemon lives with.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Running time and wall clock. Timers go by tokio's clock, which a test moves together with this one.
+    pub clock: Arc<dyn ClockSource>,
+    /// What opens the ports that discovery finds in the device folders.
+    pub ports: Arc<dyn Ports>,
+}
+
+impl Default for Surroundings {
+    /// Those of this machine.
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), ports: Arc::new(SerialPorts) }
+    }
+}
