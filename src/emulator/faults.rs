@@ -95,8 +95,10 @@ pub enum Fault {
         /// Tries left; none: as many as there were.
         tries: Option<u8>,
     },
-    /// The SIM asks for its PUK.
+    /// The SIM asks for its PUK, also after every restart.
     PukRequired,
+    /// Somebody has entered the PUK elsewhere.
+    PukEntered,
     /// The SIM is taken out, or put back.
     SimAbsent {
         /// Out or back.
@@ -171,6 +173,10 @@ impl Modem {
             Fault::PukRequired => {
                 self.sim.unlocked = false;
                 self.sim.tries = 0;
+            }
+            Fault::PukEntered => {
+                self.sim.tries = 3;
+                self.sim.unlocked = self.sim.pin.is_none();
             }
             Fault::SimAbsent { absent } => {
                 self.sim.present = !absent;
