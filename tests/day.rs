@@ -109,12 +109,10 @@ async fn pass(folder: &Path, seed: u64, hours: u64, pacing: &Arc<Pacing>) -> (Ve
     if let Err(unrest) = rested {
         faults.push(format!("not at rest after {REST:?}: {unrest:?}"));
     }
-    let Site { daemon, .. } = &site;
     let books = books::Books { plan: &plan, sent: &sent, pool: &pool, mails: &mailbox.mails(), store: site.store() };
     faults.extend(books.faults());
     let summary = format!("{}{}", books.summary(), watch.summary());
-    let _ = daemon;
-    site.daemon.stop().await;
+    site.stop().await;
     (faults, summary)
 }
 

@@ -24,7 +24,7 @@ pub(super) enum StartFault {
     #[error("{0}")]
     Bringup(#[from] BringupError),
     /// The port went away.
-    #[error("{0}")]
+    #[error("Modem: {0}")]
     Lost(String),
     /// The configured PIN is no PIN.
     #[error("SIM: the configured PIN is not 4 to 8 digits")]

@@ -62,7 +62,9 @@ impl Books<'_> {
         let ledger = self.pool.ledger();
         let count = |is: fn(&Event) -> bool| ledger.iter().filter(|entry| is(&entry.what)).count();
         let mut table = String::new();
-        let mut row = |name: &str, value: String| drop(writeln!(table, "{name:<20} {value}"));
+        let mut row = |name: &str, value: String| {
+            let _ = writeln!(table, "{name:<20} {value}");
+        };
         row("SMS in", format!("{:>8} texts", texts(&store, "SELECT id FROM message").len()));
         row("SMS out", format!("{:>8} texts: {}", self.sent.len(), texts(&store, STATES).join(", ")));
         row("submissions", format!("{:>8}", count(|it| matches!(it, Event::Submitted { .. }))));

@@ -78,6 +78,14 @@ impl Site {
         tokio::task::spawn_blocking(move || client.call(method, &arguments)).await.unwrap()
     }
 
+    /// Stops the daemon.
+    pub async fn stop(self) {
+        self.daemon.stop().await;
+        // The client has a runtime of its own, which does not end inside another.
+        let client = self.client;
+        tokio::task::spawn_blocking(move || drop(client)).await.unwrap();
+    }
+
     /// Sends a message; its id.
     pub async fn send(&self, to: &str, text: &str, flash: bool) -> Result<String, ClientError> {
         let arguments = vec![Value::string(""), Value::string(to), Value::string(text), Value::Boolean(flash)];
