@@ -119,6 +119,7 @@ async fn pass(folder: &Path, seed: u64, hours: u64, pacing: &Arc<Pacing>) -> (Ve
 async fn perform(act: &Act, pool: &Pool, mailbox: &Mailbox, site: &Site, sent: &mut Vec<books::Sent>) {
     match act {
         Act::Arrival(injection) => pool.inject(injection),
+        Act::Repeat { to, text } => pool.repeat(to, text),
         Act::Send { to, text, flash } => {
             let id = site.send(to, text, *flash).await.unwrap_or_else(|error| panic!("send_sms: {error}"));
             sent.push(books::Sent { id, text: text.clone() });

@@ -69,6 +69,9 @@ impl Books<'_> {
         row("SMS out", format!("{:>8} texts: {}", self.sent.len(), texts(&store, STATES).join(", ")));
         row("submissions", format!("{:>8}", count(|it| matches!(it, Event::Submitted { .. }))));
         row("reports lost", format!("{:>8}", count(|it| matches!(it, Event::ReportLost { .. }))));
+        row("reports thrown away", format!("{:>8}", count(|it| matches!(it, Event::Discarded { .. }))));
+        let repeats = texts(&store, "SELECT id || '' FROM segment WHERE kind != 'report' AND repeats IS NOT NULL");
+        row("repeats recognised", format!("{:>8}", repeats.len()));
         row("mails", format!("{:>8}", self.mails.len()));
         let acts = |is: fn(&Act) -> bool| self.plan.iter().filter(|one| is(&one.act)).count();
         row("unplugged", format!("{:>8} times", acts(|act| matches!(act, Act::Unplug { .. }))));
@@ -115,12 +118,33 @@ impl Books<'_> {
     /// Every accepted message came to an end, and the network has seen what that end says.
     fn departures(&self, store: &Connection, ledger: &[Entry]) -> Vec<String> {
         let mut submitted: HashMap<&str, Vec<u64>> = HashMap::new();
-        let mut reported: HashMap<u64, u8> = HashMap::new();
+        let mut reports: HashMap<u64, (u64, u8)> = HashMap::new();
+        let (mut shown, mut thrown_away) = (BTreeSet::new(), BTreeSet::new());
         for entry in ledger {
             match &entry.what {
                 Event::Submitted { text, message, .. } => submitted.entry(text).or_default().push(*message),
-                Event::Queued { report: Some(report), .. } => drop(reported.insert(report.message, report.status)),
+                Event::Queued { id, report: Some(report), .. } => {
+                    reports.insert(*id, (report.message, report.status));
+                }
+                Event::Delivered { id, .. } => {
+                    shown.insert(*id);
+                }
+                // A modem that has just started by itself does so until it is told to hand reports over.
+                Event::Discarded { id } => {
+                    thrown_away.insert(*id);
+                }
                 _ => {}
+            }
+        }
+        // What the gateway may know, and what it must know. A report that was shown, not confirmed, and thrown away the
+        // next time is neither for certain.
+        let (mut may_know, mut must_know) = (HashMap::new(), BTreeSet::new());
+        for (id, (message, status)) in reports {
+            if shown.contains(&id) {
+                may_know.insert(message, status);
+                if !thrown_away.contains(&id) {
+                    must_know.insert(message);
+                }
             }
         }
         let states: HashMap<String, String> = texts(store, "SELECT id || ' ' || state FROM outbox")
@@ -137,14 +161,14 @@ impl Books<'_> {
                 .map(|text| submitted.get(text.as_str()).map_or(&[][..], Vec::as_slice))
                 .collect();
             let counts: Vec<usize> = parts.iter().map(|part| part.len()).collect();
-            let has =
-                |status: u8| parts.iter().all(|part| part.iter().any(|message| reported.get(message) == Some(&status)));
-            let without = parts.iter().any(|part| part.iter().all(|message| !reported.contains_key(message)));
+            let all = |good: fn(u8) -> bool| {
+                parts.iter().all(|part| part.iter().any(|message| may_know.get(message).copied().is_some_and(good)))
+            };
             let agrees = match state {
-                "delivered" => has(0),
-                "undelivered" => !has(0) && !without,
+                "delivered" => all(|status| status == 0),
+                "undelivered" => all(|_| true) && !all(|status| status == 0),
                 // Nothing more is to be expected: a report was lost.
-                "sent" => without,
+                "sent" => parts.iter().any(|part| part.iter().all(|message| !must_know.contains(message))),
                 "unknown" => true,
                 _ => false,
             };

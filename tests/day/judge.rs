@@ -29,7 +29,9 @@ const PAUSE: Duration = seconds(75);
 /// Bring-up waits that long for a modem that starts (`wait_for_start`), then its dialogue.
 const START: Duration = seconds(60 + 30);
 /// The last step of the mailer's pauses is an hour (durability D18).
-const MAIL_PAUSE: Duration = seconds(3600 + 60);
+const MAIL_CLEARED: Duration = seconds(3600 + 60);
+/// The mail server is tried at least as often as its `health_check_interval` says.
+const MAIL_TOLD: Duration = seconds(600 + 60);
 
 /// How finely time is looked at when hidden times are left out.
 const STEP: Duration = seconds(5);
@@ -43,11 +45,10 @@ pub enum Check {
     Network,
     Storage,
     Balance,
-    Mail,
 }
 
 impl Check {
-    fn of(reason: &str) -> Option<Self> {
+    pub fn of(reason: &str) -> Option<Self> {
         let name = reason.split([':', ' ']).next().unwrap_or_default();
         Some(match name {
             "Modem" => Self::Modem,
@@ -56,7 +57,6 @@ impl Check {
             "Network" => Self::Network,
             "Storage" => Self::Storage,
             "Balance" => Self::Balance,
-            "Mail" | "mail" => Self::Mail,
             _ => return None,
         })
     }
@@ -75,11 +75,11 @@ pub enum Cause {
     Storage,
 }
 
-const CAUSES: [Cause; 7] =
+pub const CAUSES: [Cause; 7] =
     [Cause::Absent, Cause::Silent, Cause::Restarted, Cause::Locked, Cause::Signal, Cause::Network, Cause::Storage];
 
 impl Cause {
-    const fn check(self) -> Check {
+    pub const fn check(self) -> Check {
         match self {
             Self::Absent | Self::Silent | Self::Restarted => Check::Modem,
             Self::Locked => Check::Sim,
@@ -203,6 +203,17 @@ impl Modem {
         history.note(now, HealthLevel::Ok);
     }
 
+    /// Whether it is the case now.
+    pub fn is(&self, cause: Cause) -> bool {
+        self.causes[&cause].0.last().is_some_and(|(_, level)| *level > HealthLevel::Ok)
+    }
+
+    /// It has been on the bus and in use for longer than anything takes.
+    pub fn is_settled(&self, now: Duration) -> bool {
+        let in_use = |cause| self.may(now, cause, &self.causes[&cause]) == HealthLevel::Ok;
+        [Cause::Absent, Cause::Silent, Cause::Restarted, Cause::Locked].into_iter().all(in_use)
+    }
+
     /// As it was known at a time.
     #[cfg(test)]
     fn until(&self, now: Duration) -> Self {
@@ -274,6 +285,39 @@ impl Modem {
     fn hidden(&self, cause: Cause, from: Duration, to: Duration) -> bool {
         let above = self.causes.iter().filter(|(other, _)| other.rank() > cause.rank());
         above.flat_map(|(_, history)| history.between(from, to)).any(|level| level > HealthLevel::Ok)
+    }
+}
+
+/// What has been the case with the mail server.
+#[derive(Clone, Debug)]
+pub struct MailServer(History);
+
+impl Default for MailServer {
+    fn default() -> Self {
+        Self(History(vec![(Duration::ZERO, HealthLevel::Ok)]))
+    }
+}
+
+impl MailServer {
+    /// What is the case from now on.
+    pub fn observe(&mut self, now: Duration, down: bool) {
+        self.0.note(now, when(down));
+    }
+
+    /// What is wrong with the reasons that were told of it.
+    pub fn judge(&self, now: Duration, reasons: &[String]) -> Option<String> {
+        let must = now
+            .checked_sub(MAIL_TOLD)
+            .is_some_and(|from| self.0.between(from, now).all(|level| level > HealthLevel::Ok));
+        let may = self.0.between(now.saturating_sub(MAIL_CLEARED), now).any(|level| level > HealthLevel::Ok);
+        match (must, may, reasons) {
+            (true, _, []) => Some("the mail server is down and nobody says so".to_owned()),
+            (_, false, [_, ..]) => Some(format!("the mail server is up, and told is {reasons:?}")),
+            (_, _, reasons) => {
+                let stranger = reasons.iter().find(|reason| !reason.contains("mail"));
+                stranger.map(|reason| format!("`{reason}` is said of nobody"))
+            }
+        }
     }
 }
 

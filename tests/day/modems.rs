@@ -14,7 +14,7 @@ use std::{
 };
 
 use smsgate::{
-    emulator::{Conditions, Entry, Fault, Injection, Modem, Network, Personality, Shared, Truth, World},
+    emulator::{Conditions, Entry, Fault, Happening, Injection, Modem, Network, Personality, Shared, Truth, World},
     modem::{Ports, Stream},
 };
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -72,6 +72,12 @@ impl Pool {
         self.shared.with(|world, _| world.modem(modem).unwrap().imei().to_owned())
     }
 
+    /// Where the modem is; nothing if it is nowhere.
+    pub fn path(&self, modem: usize) -> String {
+        let link = self.shared.with(|world, _| world.modem(modem).unwrap().link().map(str::to_owned));
+        link.map(|link| self.folder.join(link).display().to_string()).unwrap_or_default()
+    }
+
     /// The modem comes (back) to the bus under a name.
     pub fn plug(&self, modem: usize, name: &str) {
         self.unplug(modem);
@@ -94,6 +100,27 @@ impl Pool {
 
     pub fn inject(&self, injection: &Injection) {
         self.shared.with(|world, now| world.inject(now, injection)).expect("a message that can be sent");
+    }
+
+    /// The network sends the PDU of a text of one segment again, if the gateway is through with it.
+    pub fn repeat(&self, to: &str, text: &str) {
+        let pdu = self.shared.with(|world, _| {
+            let ledger = world.network.ledger();
+            let (id, pdu) = ledger.iter().find_map(|entry| match &entry.what {
+                Happening::Queued { id, pdu, text: Some(it), .. } if it == text && entry.number == to => {
+                    Some((*id, pdu.clone()))
+                }
+                _ => None,
+            })?;
+            let done = |it: &Happening| match it {
+                Happening::Deleted { id: done, .. } | Happening::Acknowledged { id: done } => *done == id,
+                _ => false,
+            };
+            ledger.iter().any(|entry| done(&entry.what)).then_some(pdu)
+        });
+        if pdu.is_some() {
+            self.inject(&Injection { to: to.to_owned(), pdu, ..Injection::default() });
+        }
     }
 
     pub fn set_conditions(&self, conditions: Conditions) {

@@ -31,6 +31,9 @@ pub const EVENING: Duration = hours(22);
 pub enum Act {
     /// Somebody writes to a SIM of ours.
     Arrival(Injection),
+    /// The network sends the PDU of a text once more, if the gateway has taken it off the modem: nobody could tell two
+    /// equal ones on one SIM from two messages.
+    Repeat { to: String, text: String },
     /// A client sends.
     Send { to: String, text: String, flash: bool },
     /// A modem comes back to the bus, under that name.
@@ -63,7 +66,6 @@ pub fn conditions() -> Conditions {
         submit_latency: 1.5,
         delivery_delay: 1.0,
         delivery_jitter: 4.0,
-        duplicates: 1,
         report_delay: 2.0,
         report_jitter: 20.0,
         report_loss: 2,
@@ -150,6 +152,10 @@ impl Plan {
                 3..=4 => injection.flash = true,
                 5..=6 => injection.text = format!("{text} Привет 😀"),
                 7 => injection.alphabet = Letters::Ucs2,
+                8 => {
+                    let later = at + Duration::from_secs(self.between(60, 7200));
+                    self.at(later.min(EVENING), Act::Repeat { to: number.to_owned(), text });
+                }
                 _ => {}
             }
             self.at(at, Act::Arrival(injection));
@@ -229,16 +235,12 @@ impl Plan {
                 self.fault(at, modem, Fault::DropNotices { count: 12 });
                 minutes(30)
             }
-            12 => {
-                self.fault(at, modem, Fault::Duplicate);
-                minutes(5)
-            }
             kind if SPENDERS.contains(&modem) || modem == BACKUP => {
                 // Whose turn it is at these slots is not known beforehand.
                 self.fault(at, modem, Fault::Garbage { count: 40 + kind as usize });
                 minutes(1)
             }
-            13 => {
+            12..=13 => {
                 self.fault(at, modem, Fault::CmsError { code: 38, count: 3 });
                 self.send(at + Duration::from_secs(1), modem);
                 minutes(5)
@@ -318,7 +320,7 @@ fn name_devices(dice: &mut Dice, happenings: &mut [Happening]) {
                 last[*modem].clone_from(name);
                 taken.insert(*modem, name.clone());
             }
-            Act::Arrival(_) | Act::Send { .. } | Act::Fault { .. } | Act::Mail(_) => {}
+            Act::Arrival(_) | Act::Repeat { .. } | Act::Send { .. } | Act::Fault { .. } | Act::Mail(_) => {}
         }
     }
 }

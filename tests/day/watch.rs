@@ -1,29 +1,42 @@
-//! Looks at the gateway's health each minute and has it judged.
+//! Looks at the gateway's health each minute, has it judged, and takes the time that the gateway needed.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use smsgate::{emulator::Fault, model::HealthLevel};
 
 use super::{
-    judge::Modem,
+    judge::{CAUSES, Cause, Check, MailServer, Modem},
+    mailbox::Service,
     modems::{MODELS, Pool},
     plan::Act,
-    site::Site,
+    site::{Site, Told},
 };
 
 /// What was seen so far.
 pub struct Watch {
     modems: Vec<Modem>,
+    mail: MailServer,
     faults: Vec<String>,
     compared: usize,
     /// Looks at which a modem was not well.
     unwell: usize,
+    /// What began or ended, and was not seen to be told (told no more) yet.
+    pending: BTreeMap<(usize, Cause), (Duration, bool)>,
+    /// The longest that it took: to be told, and to be told no more.
+    slowest: BTreeMap<Cause, [Duration; 2]>,
 }
 
 impl Watch {
     pub fn new(pool: &Pool) -> Self {
-        let mut watch =
-            Self { modems: vec![Modem::default(); MODELS.len()], faults: Vec::new(), compared: 0, unwell: 0 };
+        let mut watch = Self {
+            modems: vec![Modem::default(); MODELS.len()],
+            mail: MailServer::default(),
+            faults: Vec::new(),
+            compared: 0,
+            unwell: 0,
+            pending: BTreeMap::new(),
+            slowest: BTreeMap::new(),
+        };
         watch.note(Duration::ZERO, pool);
         watch
     }
@@ -32,6 +45,7 @@ impl Watch {
     pub fn observe(&mut self, now: Duration, act: &Act, pool: &Pool) {
         match act {
             Act::Plug { modem, .. } | Act::Fault { modem, fault: Fault::Reboot } => self.modems[*modem].restarted(now),
+            Act::Mail(service) => self.mail.observe(now, *service != Service::Up),
             _ => {}
         }
         self.note(now, pool);
@@ -40,21 +54,34 @@ impl Watch {
     /// Compares what is told with what is the case.
     pub async fn look(&mut self, now: Duration, pool: &Pool, site: &Site) {
         self.note(now, pool);
-        let stats = site.stats().await;
+        let (stats, level, reasons) = agreeing(site).await;
         assert_eq!(stats.len(), self.modems.len());
-        for (slot, (told, modem)) in stats.iter().zip(&self.modems).enumerate() {
+        for (slot, told) in stats.iter().enumerate() {
             self.compared += 1;
             self.unwell += usize::from(told.level > HealthLevel::Ok);
-            let wrong = modem.judge(now, told.level, &told.reasons);
+            let mut wrong = self.modems[slot].judge(now, told.level, &told.reasons);
+            let (port, link) = (&told.members["port"], pool.path(slot));
+            if self.modems[slot].is_settled(now) && *port != link {
+                wrong.push(format!("it is said to be at `{port}` and is at `{link}`"));
+            }
             let told = format!("{} {:?}", told.level, told.reasons);
-            self.faults
-                .extend(wrong.into_iter().map(|wrong| format!("{} modem {slot}: {wrong}; told: {told}", clock(now))));
+            let wrong = wrong.into_iter().map(|wrong| format!("{} modem {slot}: {wrong}; told: {told}", clock(now)));
+            self.faults.extend(wrong);
         }
-        let (level, reasons) = site.health().await;
+        self.take_times(now, &stats);
+
+        let of_modems = of_modems(&stats);
+        let others: Vec<String> = reasons.iter().filter(|reason| !of_modems.contains(reason)).cloned().collect();
         let worst = stats.iter().map(|told| told.level).max().unwrap_or_default();
-        if level < worst {
-            self.faults.push(format!("{}: the pool is {level}, a modem is {worst}; {reasons:?}", clock(now)));
+        let mut wrong: Vec<String> = self.mail.judge(now, &others).into_iter().collect();
+        if others.len() + of_modems.len() != reasons.len() {
+            wrong.push(format!("the pool says {reasons:?}, its modems {of_modems:?}"));
         }
+        let expected = if others.is_empty() { worst } else { HealthLevel::Critical };
+        if level != expected {
+            wrong.push(format!("the pool is {level}, right is {expected}: {reasons:?}"));
+        }
+        self.faults.extend(wrong.into_iter().map(|wrong| format!("{}: {wrong}", clock(now))));
     }
 
     pub fn faults(&self) -> Vec<String> {
@@ -64,14 +91,59 @@ impl Watch {
     pub fn summary(&self) -> String {
         let mut table = String::new();
         let _ = writeln!(table, "health compared      {:>8} times, {} of them not OK", self.compared, self.unwell);
+        for (cause, [told, cleared]) in &self.slowest {
+            let _ = writeln!(table, "  {cause:<18?} told after {told:?} at most, cleared after {cleared:?}");
+        }
         table
     }
 
     fn note(&mut self, now: Duration, pool: &Pool) {
-        for (modem, truth) in self.modems.iter_mut().zip(pool.truths()) {
-            modem.observe(now, &truth);
+        for (index, truth) in pool.truths().iter().enumerate() {
+            let modem = &mut self.modems[index];
+            let before = CAUSES.map(|cause| modem.is(cause));
+            modem.observe(now, truth);
+            for (cause, before) in CAUSES.into_iter().zip(before) {
+                let is = modem.is(cause);
+                if is != before {
+                    self.pending.insert((index, cause), (now, is));
+                }
+            }
         }
     }
+
+    fn take_times(&mut self, now: Duration, stats: &[Told]) {
+        let told =
+            |modem: usize, check: Check| stats[modem].reasons.iter().any(|reason| Check::of(reason) == Some(check));
+        self.pending.retain(|(modem, cause), (since, wanted)| {
+            if told(*modem, cause.check()) != *wanted {
+                return true;
+            }
+            let slowest = &mut self.slowest.entry(*cause).or_default()[usize::from(!*wanted)];
+            *slowest = (*slowest).max(now - *since);
+            false
+        });
+    }
+}
+
+/// What is told of the modems and of the pool. Something may change between the two calls: then they are made again.
+async fn agreeing(site: &Site) -> (Vec<Told>, HealthLevel, Vec<String>) {
+    loop {
+        let before = site.stats().await;
+        let (level, reasons) = site.health().await;
+        if of_modems(&before).iter().all(|reason| reasons.contains(reason)) {
+            return (before, level, reasons);
+        }
+        let after = site.stats().await;
+        if of_modems(&before) == of_modems(&after) {
+            return (before, level, reasons);
+        }
+    }
+}
+
+/// The modems' reasons as the pool tells them.
+fn of_modems(stats: &[Told]) -> Vec<String> {
+    let of = |(slot, told): (usize, &Told)| told.reasons.iter().map(move |it| format!("{slot:02}: {it}")).collect();
+    stats.iter().enumerate().flat_map::<Vec<String>, _>(of).collect()
 }
 
 /// Hours, minutes and seconds of the day.
