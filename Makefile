@@ -7,7 +7,7 @@ DESTDIR ?=
 export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fmt lint deny install uninstall deps build
+.PHONY: help demo test bench fmt lint deny install uninstall deps build package-files deb sbom licences
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,9 +15,12 @@ help: ## list the targets
 demo: build ## SMS in and out over four virtual modems, no hardware needed
 	@target/release/smsgate demo --dir target/demo
 
+# With cargo-auditable there, the binary carries the list of what it was built from.
+AUDITABLE = $(shell $(CARGO) auditable --version >/dev/null 2>&1 && echo auditable)
+
 build: ## the release binary, target/release/smsgate
 	@scripts/setup build
-	$(CARGO) build --locked --release
+	$(CARGO) $(AUDITABLE) build --locked --release
 
 test: ## install what is missing, then run every check and every test
 	@scripts/setup
@@ -39,9 +42,35 @@ deny: ## licences, bans and sources of the dependencies
 deps: ## install what building and testing need (Debian packages, Rust, Python environment)
 	@scripts/setup
 
-install: build ## the binary and its links to $(DESTDIR)$(PREFIX)/bin
-	install -D -m 755 target/release/smsgate $(DESTDIR)$(PREFIX)/bin/smsgate
-	for link in smsgate-client check_smsgate munin_smsgate; do ln -sf smsgate $(DESTDIR)$(PREFIX)/bin/$$link; done
+# Manual pages, completions: what the binary knows about itself.
+package-files: build
+	rm -rf target/package/man target/package/completions target/package/links
+	mkdir -p target/package/completions target/package/links
+	for link in smsgate-client check_smsgate munin_smsgate; do ln -s smsgate target/package/links/$$link || exit 1; done
+	target/release/smsgate manual target/package/man
+	for shell in bash zsh fish; do target/release/smsgate completions $$shell >target/package/completions/$$shell || exit 1; done
+
+install: package-files ## everything but the configuration, under $(DESTDIR)$(PREFIX)
+	scripts/install "$(DESTDIR)" "$(PREFIX)"
 
 uninstall: ## remove what install put there
-	for name in smsgate smsgate-client check_smsgate munin_smsgate; do rm -f $(DESTDIR)$(PREFIX)/bin/$$name; done
+	scripts/install --remove "$(DESTDIR)" "$(PREFIX)"
+
+sbom: ## what is in the binary, as CycloneDX, to target/package/smsgate.cdx.json
+	@scripts/setup release
+	mkdir -p target/package
+	$(CARGO) cyclonedx --format json --spec-version 1.5 --target x86_64-unknown-linux-gnu \
+		--override-filename smsgate.cdx --quiet
+	sed 's#path+file://$(CURDIR)#path+file://.#' smsgate.cdx.json >target/package/smsgate.cdx.json
+	rm smsgate.cdx.json
+
+licences: ## the licence of each dependency, to target/package/licences.txt
+	@scripts/setup release
+	mkdir -p target/package
+	$(CARGO) deny --log-level error list --layout license --format human >target/package/licences.txt
+
+deb: ## a Debian package, to target/debian
+	@scripts/setup release
+	$(MAKE) --no-print-directory sbom licences package-files
+	$(CARGO) deb --no-build --locked
+	@ls -l target/debian/*.deb

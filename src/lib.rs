@@ -19,6 +19,7 @@ pub mod modem;
 pub mod pool;
 pub mod router;
 pub mod rpc;
+pub mod self_test;
 pub mod store;
 pub mod telemetry;
 pub mod tls;

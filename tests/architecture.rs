@@ -27,12 +27,13 @@ const IMPURE: [(&str, &str); 8] = [
 ];
 
 /// Rooms and single files that take values and return values. Those not there yet are looked at once they are.
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "model",
     "tpdu",
     "at",
     "ussd",
     "router",
+    "self_test",
     "config",
     "modem/backoff",
     "modem/bringup",
@@ -50,7 +51,7 @@ struct Layer {
     reason: &'static str,
 }
 
-const LAYERS: [Layer; 16] = [
+const LAYERS: [Layer; 17] = [
     Layer { room: "model", may_name: &[], reason: "the nouns stand below everything" },
     Layer { room: "tpdu", may_name: &["model"], reason: "a codec knows octets and nouns" },
     Layer { room: "at", may_name: &["model", "tpdu"], reason: "+CMGS carries TPDUs, +CUSD packed septets" },
@@ -60,6 +61,7 @@ const LAYERS: [Layer; 16] = [
         reason: "it reads what +CUSD brought; text uses the alphabets of TS 23.038",
     },
     Layer { room: "router", may_name: &["model", "config"], reason: "a decision over values" },
+    Layer { room: "self_test", may_name: &["model", "config"], reason: "decisions over values" },
     Layer { room: "config", may_name: &["model"], reason: "text to nouns" },
     Layer {
         room: "config_files",
@@ -69,7 +71,7 @@ const LAYERS: [Layer; 16] = [
     Layer { room: "store", may_name: &["model"], reason: "one file, and nothing but the nouns in it" },
     Layer {
         room: "modem",
-        may_name: &["model", "tpdu", "at", "ussd", "config", "store", "emulator", "pool"],
+        may_name: &["model", "tpdu", "at", "ussd", "self_test", "config", "store", "emulator", "pool"],
         reason: "`port = virtual:...` opens the emulator; the pool is told of each slot's handle",
     },
     Layer { room: "pool", may_name: &["model", "config", "modem"], reason: "it holds the modems" },

@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     cert::CertArgs, check_config::CheckConfigArgs, completions::CompletionsArgs, connection::Connection,
-    decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs,
-    stats::StatsArgs, token::TokenArgs,
+    decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs, send_sms::SendSmsArgs, send_ussd,
+    send_ussd::SendUssdArgs, stats::StatsArgs, token::TokenArgs,
 };
 use crate::{demo::DemoArgs, emulator::EmulateArgs};
 
@@ -50,6 +50,8 @@ pub(super) enum Command {
     Shell(Gateway),
     /// Print the script that completes arguments in a shell
     Completions(CompletionsArgs),
+    /// Write the manual pages into a folder
+    Manual(ManualArgs),
 }
 
 /// Options of `smsgate run`.

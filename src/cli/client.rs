@@ -14,7 +14,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     net::TcpStream,
     runtime::{Builder, Runtime},
-    signal,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Mutex,
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
@@ -162,6 +163,8 @@ pub struct Client {
     token: SecretString,
     deadline: Duration,
     runtime: Runtime,
+    /// One for all calls: a Ctrl-C between two of them must not be lost.
+    interrupts: Mutex<Signal>,
     tls: Arc<ClientConfig>,
 }
 
@@ -175,11 +178,18 @@ impl Client {
             Ok(runtime) => runtime,
             Err(error) => return Err(ClientError::Transport(endpoint, Cause::System(error))),
         };
+        let interrupts = {
+            let _context = runtime.enter();
+            match signal(SignalKind::interrupt()) {
+                Ok(interrupts) => Mutex::new(interrupts),
+                Err(error) => return Err(ClientError::Transport(endpoint, Cause::System(error))),
+            }
+        };
         let tls = match tls::client_config(endpoint.ca.as_deref()) {
             Ok(config) => Arc::new(config),
             Err(error) => return Err(ClientError::Transport(endpoint, Cause::Authorities(error.to_string()))),
         };
-        Ok(Self { endpoint, token, deadline, runtime, tls })
+        Ok(Self { endpoint, token, deadline, runtime, interrupts, tls })
     }
 
     /// Where calls go.
@@ -193,15 +203,23 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn call(&self, method: &str, arguments: &[Value]) -> Result<Value, ClientError> {
+        self.until_interrupted(self.ask(method, arguments))
+    }
+
+    /// The same for those who wait for other things too, within [`run`](Self::run).
+    pub(super) async fn ask(&self, method: &str, arguments: &[Value]) -> Result<Value, ClientError> {
         let mut params = vec![Value::string(self.token.expose_secret())];
         params.extend_from_slice(arguments);
         let body = wire::write_call(&Call { method: method.to_owned(), params });
-        self.until_interrupted(async {
-            match timeout(self.deadline, self.post(body)).await {
-                Ok(result) => result,
-                Err(_) => Err(self.transport(Cause::TimedOut(self.deadline))),
-            }
-        })
+        match timeout(self.deadline, self.post(body)).await {
+            Ok(result) => result,
+            Err(_) => Err(self.transport(Cause::TimedOut(self.deadline))),
+        }
+    }
+
+    /// Runs something of the caller's that makes calls among other things. Ctrl-C is its business.
+    pub(super) fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     /// Waits.
@@ -217,12 +235,10 @@ impl Client {
 
     fn until_interrupted<T>(&self, work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
         self.runtime.block_on(async {
+            let mut interrupts = self.interrupts.lock().await;
             tokio::select! {
                 result = work => result,
-                signal = signal::ctrl_c() => Err(match signal {
-                    Ok(()) => ClientError::Interrupted,
-                    Err(error) => self.transport(Cause::System(error)),
-                }),
+                _ = interrupts.recv() => Err(ClientError::Interrupted),
             }
         })
     }

@@ -8,6 +8,7 @@ mod cert;
 mod check;
 mod check_config;
 pub mod client;
+mod completion;
 mod completions;
 mod connection;
 mod decode;
@@ -16,11 +17,14 @@ mod emulate;
 mod exit;
 mod get_sms;
 mod json;
+mod live_status;
+mod manual;
 mod munin;
 mod send_sms;
 mod send_ussd;
 mod shell;
 mod stats;
+pub(crate) mod terminal;
 pub(crate) mod token;
 
 use std::{
@@ -83,6 +87,7 @@ fn obey(command: Command) -> ExitCode {
         Command::Stats(remote) => ask(&remote.gateway, &Action::Stats(remote.args)),
         Command::Shell(gateway) => ask(&gateway, &Action::Shell),
         Command::Completions(args) => completions::run(&args, out),
+        Command::Manual(args) => manual::run(&args),
     })
 }
 

@@ -5,7 +5,6 @@ use std::{
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::PathBuf,
-    time::Duration,
 };
 
 use rustyline::{
@@ -15,27 +14,29 @@ use rustyline::{
 };
 
 use super::{
-    client::{Client, ClientError},
+    client::Client,
+    completion::Completion,
     exit::{Exit, Failure},
+    live_status,
     send_sms::{self, SendSmsArgs},
     send_ussd::{self, SendUssdArgs},
     stats::{self, Look},
 };
 
-/// Pause between two looks of `loop-status`.
-const INTERVAL: Duration = Duration::from_secs(3);
 /// Commands kept for the next time.
 const HISTORY: usize = 500;
 
 const HELP: &str = "\
   status       what the modems are doing (also: just Enter)
-  loop-status  the same every three seconds, until Ctrl-C
+  loop-status  the same on a screen that keeps itself up to date, until q
   sms          send an SMS
   ussd         send a USSD code
   help         this list
   exit         leave (also: Ctrl-D)";
 
-type Prompt = Editor<(), MemHistory>;
+const COMMANDS: [&str; 6] = ["ussd", "sms", "status", "loop-status", "help", "exit"];
+
+type Prompt = Editor<Completion, MemHistory>;
 
 /// Reads commands until `exit`.
 ///
@@ -46,8 +47,10 @@ pub(super) fn run(client: &Client, sender: Option<&str>, out: &mut impl Write) -
     let mut prompt = Prompt::with_history(config, MemHistory::new()).map_err(|error| unusable(&error))?;
     let file = HistoryFile::open(&mut prompt);
     let mut phone_number = sender.unwrap_or_default().to_owned();
-    status(client, out)?;
+    let numbers = status(client, out)?;
+    prompt.set_helper(Some(Completion::default()));
     let end = loop {
+        offer(&mut prompt, COMMANDS.map(String::from));
         match prompt.readline("+ Command (ussd, sms, status, loop-status, help, exit): ") {
             Ok(line) => {
                 let command = line.trim();
@@ -57,6 +60,7 @@ pub(super) fn run(client: &Client, sender: Option<&str>, out: &mut impl Write) -
                 if !command.is_empty() {
                     let _ = prompt.add_history_entry(command);
                 }
+                offer(&mut prompt, numbers.clone());
                 obey(command, client, &mut prompt, &mut phone_number, out)?;
             }
             Err(ReadlineError::Interrupted) => {}
@@ -76,8 +80,8 @@ fn obey(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let done = match command {
-        "" | "status" => return status(client, out),
-        "loop-status" => loop_status(client, out),
+        "" | "status" => return status(client, out).map(drop),
+        "loop-status" => live_status::run(client, out),
         "ussd" => match questions_ussd(prompt, phone_number) {
             Some(args) => send_ussd::run(client, Some(phone_number), &args, out),
             None => Ok(()),
@@ -92,8 +96,25 @@ fn obey(
     told(done, out)
 }
 
-fn status(client: &Client, out: &mut impl Write) -> Result<(), Failure> {
-    told(stats::run(client, &stats::StatsArgs::default(), out), out)
+/// Shows the modems, and returns the numbers of their SIMs.
+fn status(client: &Client, out: &mut impl Write) -> Result<Vec<String>, Failure> {
+    writeln!(out, "+ Get status ...")?;
+    out.flush()?;
+    match stats::fetch(client) {
+        Ok(modems) => {
+            write!(out, "{}", stats::table(&modems, Look::of_stdout()))?;
+            let numbers = modems.iter().map(|(_, modem)| stats::text(modem, "phone_number"));
+            Ok(numbers.filter(|number| !number.is_empty()).collect())
+        }
+        Err(error) => told(Err(error.into()), out).map(|()| Vec::new()),
+    }
+}
+
+/// Sets what Tab completes.
+fn offer(prompt: &mut Prompt, words: impl Into<Vec<String>>) {
+    if let Some(completion) = prompt.helper_mut() {
+        completion.words = words.into();
+    }
 }
 
 /// Shows what went wrong; only a broken output ends the shell.
@@ -102,24 +123,6 @@ fn told(done: Result<(), Failure>, out: &mut impl Write) -> Result<(), Failure> 
         Err(Failure::Output(error)) => Err(Failure::Output(error)),
         Err(failure) => Ok(writeln!(out, "- {failure}")?),
         Ok(()) => Ok(()),
-    }
-}
-
-fn loop_status(client: &Client, out: &mut impl Write) -> Result<(), Failure> {
-    loop {
-        let modems = stats::fetch(client);
-        // Erase the screen, then from its top.
-        write!(out, "\u{1b}[2J\u{1b}[H+ Exit loop with Ctrl-C\n\n")?;
-        match modems {
-            Ok(modems) => write!(out, "{}", stats::table(&modems, Look::of_stdout()))?,
-            Err(ClientError::Interrupted) => return Ok(()),
-            Err(error) => writeln!(out, "- {error}")?,
-        }
-        out.flush()?;
-        if client.pause(INTERVAL).is_err() {
-            writeln!(out)?;
-            return Ok(());
-        }
     }
 }
 

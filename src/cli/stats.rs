@@ -65,7 +65,14 @@ pub(super) fn run(client: &Client, args: &StatsArgs, out: &mut impl Write) -> Re
 /// # Errors
 /// [`ClientError`]; an answer of another shape is one too.
 pub(super) fn fetch(client: &Client) -> Result<Vec<(String, Value)>, ClientError> {
-    let answer = client.call("get_stats", &[])?;
+    modems_of(client, &client.call("get_stats", &[])?)
+}
+
+/// The modems in an answer to `get_stats`.
+///
+/// # Errors
+/// [`ClientError`] if the answer has another shape.
+pub(super) fn modems_of(client: &Client, answer: &Value) -> Result<Vec<(String, Value)>, ClientError> {
     let modems = answer.as_array().and_then(|pair| pair.get(1)).and_then(Value::as_struct);
     modems.map(<[_]>::to_vec).ok_or_else(|| ClientError::Transport(client.endpoint().clone(), Cause::NotXmlRpc))
 }
@@ -122,6 +129,28 @@ const GAP: usize = 2;
 /// The table, a line per modem, ending in a line feed.
 #[must_use]
 pub(super) fn table(modems: &[(String, Value)], look: Look) -> String {
+    let Lines { header, rows, hidden } = lines(modems, look);
+    let mut text: String = std::iter::once(header).chain(rows).map(|line| line + "\n").collect();
+    if hidden > 0 {
+        text += &format!("({hidden} columns do not fit; widen the terminal or use --json)\n");
+    }
+    text
+}
+
+/// The table in pieces.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lines {
+    /// The titles.
+    pub(super) header: String,
+    /// A line per modem.
+    pub(super) rows: Vec<String>,
+    /// Columns that did not fit.
+    pub(super) hidden: usize,
+}
+
+/// The table's lines, for those who place them.
+#[must_use]
+pub(super) fn lines(modems: &[(String, Value)], look: Look) -> Lines {
     let rows: Vec<Vec<String>> = modems.iter().map(|(id, modem)| row(id, modem, look.width.is_some())).collect();
     let shown = fitting(&rows, look.width);
     let mut table = Table::new();
@@ -147,12 +176,9 @@ pub(super) fn table(modems: &[(String, Value)], look: Look) -> String {
             }
         }
     }
-    let mut text: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
-    let hidden = COLUMNS.len() - shown.len();
-    if hidden > 0 {
-        text += &format!("({hidden} columns do not fit; widen the terminal or use --json)\n");
-    }
-    text
+    let mut lines = table.lines().map(|line| line.trim_end().to_owned());
+    let header = lines.next().unwrap_or_default();
+    Lines { header, rows: lines.collect(), hidden: COLUMNS.len() - shown.len() }
 }
 
 fn row(id: &str, modem: &Value, cut: bool) -> Vec<String> {

@@ -13,6 +13,7 @@ mod sims;
 mod values;
 
 use fields::Document;
+use ini::Ini;
 
 pub use diagnostic::{Diagnostic, Place, Severity, Source, render};
 pub use gateway::{
@@ -39,6 +40,10 @@ pub fn load(gateway: Source<'_>, sims: Source<'_>) -> (Option<Config>, Vec<Diagn
     let (mut document, ini) = Document::new(gateway);
     let gateway = Gateway::read(&mut document, &ini, &names);
 
+    if gateway.modempool.sms_self_test_interval.is_some() {
+        warn_of_untested(&mut sims, &sims_ini, &slots);
+    }
+
     let mut diagnostics = Vec::new();
     for mut found in [document.diagnostics, sims.diagnostics] {
         found.sort_by_key(|diagnostic| diagnostic.place.as_ref().map(|place| place.span.start));
@@ -46,6 +51,15 @@ pub fn load(gateway: Source<'_>, sims: Source<'_>) -> (Option<Config>, Vec<Diagn
     }
     let usable = diagnostics.iter().all(|diagnostic| diagnostic.severity < Severity::Error);
     (usable.then_some(Config { gateway, slots }), diagnostics)
+}
+
+/// A SIM whose number is not known cannot write to itself.
+fn warn_of_untested(sims: &mut Document<'_>, ini: &Ini, slots: &[Slot]) {
+    for slot in slots.iter().filter(|slot| slot.enabled && slot.phone_number.is_none()) {
+        let message = format!("`[{}]` sends no self-test SMS, since it has no `phone_number`", slot.id);
+        let place = ini.section(slot.id.as_str()).map(|section| section.span.clone());
+        sims.report(Severity::Warning, place, message, "add the SIM's number, or leave `sms_self_test_interval` empty");
+    }
 }
 
 /// Where the value of `key` stands in `[section]`; where the section stands if it has no such key.
@@ -86,6 +100,21 @@ mod tests {
             None => format!("{LEAST_GATEWAY}[{section}]\n{lines}\n"),
         };
         load(&gateway, LEAST_SLOT).1
+    }
+
+    #[test]
+    fn a_slot_without_a_number_cannot_test_itself() {
+        let with = |interval: &str| {
+            load(&format!("{LEAST_GATEWAY}[modempool]\nsms_self_test_interval = {interval}\n"), LEAST_SLOT)
+        };
+        let (config, diagnostics) = with("daily");
+        assert!(config.is_some());
+        assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+        assert!(diagnostics[0].starts_with("sim-cards.conf:1: `[00]` sends no self-test SMS"), "{diagnostics:?}");
+        assert_eq!(with("").1, Vec::<String>::new());
+        let off = LEAST_SLOT.replace("[00]\n", "[01]\nenabled = no\n[00]\nphone_number = +491\n");
+        let gateway = format!("{LEAST_GATEWAY}[modempool]\nsms_self_test_interval = monthly\n");
+        assert_eq!(load(&gateway, &off).1, Vec::<String>::new());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod housekeeping;
 mod run;
+mod self_test;
 mod supervise;
 mod surroundings;
 
@@ -22,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
-    config::{Config, Gateway, Slot, ciphers},
+    config::{Config, Gateway, SelfTestInterval, Slot, ciphers},
     dispatch::Dispatch,
     emulator::VirtualPool,
     mail::{Mailer, Pace, Settings},
@@ -36,6 +37,7 @@ use crate::{
     tpdu::{Reference, segment},
 };
 pub use run::run;
+use self_test::SelfTests;
 use supervise::{essential, supervise};
 pub use surroundings::Surroundings;
 
@@ -122,7 +124,8 @@ impl Daemon {
 
         let slots: Arc<Vec<Slot>> = Arc::new(slots);
         let connector = start_discovery(&gateway, &slots, &surroundings, &tasks, &work, &fallen)?;
-        let pool = start_modems(&slots, &store, &connector, &tasks, &work);
+        let self_test = gateway.modempool.sms_self_test_interval;
+        let pool = start_modems(&slots, &store, self_test, &connector, &tasks, &work);
         let mail_health = start_mail(&gateway, &slots, &store, &tasks, &work);
 
         let methods = Methods::start(Backends {
@@ -152,6 +155,7 @@ impl Daemon {
         let address = bound.local_addr();
         essential(&tasks, &fallen, "listener", bound.run(intake.clone()));
         start_dispatch(&slots, &store, &pool, &tasks, &intake);
+        start_self_tests(self_test, &slots, &store, &pool, &tasks, &intake);
         let (kept, keeping) = (store.clone(), work.clone());
         supervise(&tasks, &work, "housekeeping".to_owned(), move || housekeeping::run(kept.clone(), keeping.clone()));
         info!(%address, slots = slots.len(), "smsgate is up");
@@ -285,6 +289,7 @@ fn start_discovery(
 fn start_modems(
     slots: &[Slot],
     store: &Store,
+    self_test: Option<SelfTestInterval>,
     connector: &Connector,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
@@ -292,6 +297,7 @@ fn start_modems(
     let mut handles = BTreeMap::new();
     for slot in slots {
         let (task, snapshot, requests) = ModemTask::new(Arc::new(slot.clone()), store.clone(), connector.clone());
+        let task = task.self_tested(self_test);
         handles.insert(slot.id.clone(), SlotHandle { snapshot, requests });
         let task = Arc::new(Mutex::new(task));
         let running = cancel.clone();
@@ -369,6 +375,21 @@ fn start_dispatch(slots: &Arc<Vec<Slot>>, store: &Store, pool: &Pool, tasks: &Ta
             dispatch.run(running).await;
         }
     });
+}
+
+fn start_self_tests(
+    interval: Option<SelfTestInterval>,
+    slots: &Arc<Vec<Slot>>,
+    store: &Store,
+    pool: &Pool,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) {
+    let Some(interval) = interval else { return };
+    let tests = SelfTests { store: store.clone(), pool: pool.clone(), slots: Arc::clone(slots), interval };
+    tests.name_untested();
+    let running = cancel.clone();
+    supervise(tasks, cancel, "self-test".to_owned(), move || tests.clone().run(running.clone()));
 }
 
 /// This machine's name, as the kernel has it.

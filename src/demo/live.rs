@@ -18,11 +18,13 @@ use super::{
     round::call,
     setup::SIMS,
     story::{outgoing_text, scene},
-    terminal::{Terminal, size},
     view::{MailRow, ModemRow, Picture, lay_out},
 };
 use crate::{
-    cli::{Exit, Failure},
+    cli::{
+        Exit, Failure,
+        terminal::{Terminal, size},
+    },
     model::InboundMessage,
     rpc::wire::Value,
     store::{InboxQuery, StoreError},

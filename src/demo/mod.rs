@@ -11,7 +11,6 @@ mod network;
 mod round;
 mod setup;
 mod story;
-mod terminal;
 mod view;
 
 use std::{

@@ -5,11 +5,11 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{
-    commands::Commands,
-    terminal::{Row, Size},
+use super::commands::Commands;
+use crate::{
+    cli::terminal::{Row, Size},
+    model::{HealthLevel, InboundMessage, ModemSnapshot, OutgoingMessage, OutgoingState, printable},
 };
-use crate::model::{HealthLevel, InboundMessage, ModemSnapshot, OutgoingMessage, OutgoingState, printable};
 
 /// Rows from which on there is air between the parts, and the commands are shown in full.
 const ROOMY: usize = 34;

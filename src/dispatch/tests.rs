@@ -18,7 +18,7 @@ use crate::{
     modem::{Request, SubmitError, sample::slot},
     pool::SlotHandle,
     router::LeastCost,
-    store::{ClockSource, NewOutgoing, Options},
+    store::{ClockSource, NewOutgoing, NewSelfTest, Options},
 };
 
 const SOON: Duration = Duration::from_secs(3);
@@ -116,6 +116,17 @@ impl Bench {
             queued_at: Timestamp::UNIX_EPOCH,
             lifetime: LIFETIME,
         }
+    }
+
+    /// Queues a self-test of a slot.
+    async fn self_test(&mut self, name: &str, number: &str, token: &str) -> MessageId {
+        let message = self.message(number, token, ResendPolicy::Once);
+        let (id, slot) = (message.id, SlotId::new(name));
+        let after = self.store.self_tests_of(&slot).await.unwrap().last().map(|test| test.sequence);
+        let day = jiff::civil::date(2026, 11, 21);
+        let test = NewSelfTest { slot, token: token.to_owned(), day, after, message };
+        assert!(self.store.start_self_test(test).await.unwrap());
+        id
     }
 
     async fn submission(&mut self) -> String {
@@ -260,4 +271,31 @@ async fn silence_twice_ends_it_and_a_refusal_before_does_not_count() {
     let other = bench.send("+491761234568", "hello", ResendPolicy::Alarm).await;
     bench.reaches(other, OutgoingState::Unknown).await;
     assert_eq!(bench.store.outgoing(id).await.unwrap().unwrap().tries, 4, "two that may have left are enough");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_self_test_leaves_through_its_own_sim_whatever_the_routes_say_or_not_at_all() {
+    let mut bench = Bench::new(&[("00", "+43"), ("01", "+49")], |_| Ok(1));
+    bench.set_ready("00", true);
+    bench.set_ready("01", true);
+    let number = "+491700000000";
+    for (token, health) in
+        [("0000000000000001", Health::ok()), ("0000000000000002", Health::of(HealthLevel::Warning, "x"))]
+    {
+        bench.modems[&SlotId::new("00")].send_modify(|seen| seen.health = health);
+        let id = bench.self_test("00", number, token).await;
+        assert_eq!(bench.submission().await, "00");
+        bench.reaches(id, OutgoingState::Sent).await;
+    }
+    // A CRITICAL modem is not tested, and no other one sends in its place.
+    bench.modems[&SlotId::new("00")].send_modify(|seen| seen.health = Health::of(HealthLevel::Critical, "x"));
+    let id = bench.self_test("00", number, "0000000000000003").await;
+    let other = bench.send(number, "hello", ResendPolicy::Alarm).await;
+    assert_eq!(bench.submission().await, "01");
+    bench.reaches(other, OutgoingState::Sent).await;
+    assert_eq!(bench.store.outgoing(id).await.unwrap().unwrap().state, OutgoingState::Queued);
+    bench.pass(LIFETIME).await;
+    bench.reaches(id, OutgoingState::Expired).await;
+    bench.set_ready("00", true);
+    assert!(bench.submitted.try_recv().is_err());
 }

@@ -7,6 +7,7 @@ mod health;
 mod message;
 mod msisdn;
 mod runtime;
+mod self_test;
 mod slot;
 mod text;
 
@@ -15,5 +16,6 @@ pub use health::{Health, HealthLevel};
 pub use message::{InboundMessage, MessageId, OutgoingMessage, OutgoingState, ResendPolicy};
 pub use msisdn::{Imei, Msisdn, MsisdnError, Prefix, Recipient};
 pub use runtime::RunTime;
+pub use self_test::{SelfTest, SelfTestReturn, SelfTestStart};
 pub use slot::{ModemSnapshot, SlotId};
 pub use text::printable;

@@ -20,6 +20,8 @@ pub struct Observation {
     pub storage: Vec<MemoryUse>,
     /// The store could not take something the SIM holds.
     pub intake_blocked: bool,
+    /// What is wrong with the self-test SMS, if anything ([`verdict`](crate::self_test::verdict)).
+    pub self_test: Option<String>,
 }
 
 /// Judges an observation: each finding names its check.
@@ -56,6 +58,9 @@ pub fn judge(seen: &Observation) -> Health {
     if seen.intake_blocked {
         health.add(HealthLevel::Critical, "Store: received SMS cannot be saved and stay on the SIM");
     }
+    if let Some(finding) = &seen.self_test {
+        health.add(HealthLevel::Warning, finding.as_str());
+    }
     health
 }
 
@@ -80,13 +85,14 @@ mod tests {
             smsc: "+491710760000".into(),
             storage: vec![MemoryUse { name: "SM".into(), used: 10, total: 20 }],
             intake_blocked: false,
+            self_test: None,
         }
     }
 
     #[test]
     fn each_check_names_itself() {
         type Change = fn(&mut Observation);
-        let cases: [(&str, Change, HealthLevel, &str); 12] = [
+        let cases: [(&str, Change, HealthLevel, &str); 13] = [
             ("all well", |_| {}, HealthLevel::Ok, ""),
             ("no signal", |o| o.signal = 1, HealthLevel::Critical, "Signal"),
             ("weak signal", |o| o.signal = 5, HealthLevel::Warning, "Signal"),
@@ -98,6 +104,7 @@ mod tests {
             ("denied", |o| o.registration = RegistrationState::Denied, HealthLevel::Critical, "Network"),
             ("over half full", |o| o.storage[0].used = 11, HealthLevel::Warning, "Storage"),
             ("nearly full", |o| o.storage[0].used = 17, HealthLevel::Critical, "Storage"),
+            ("self-test", |o| o.self_test = Some("Self-test: lost".into()), HealthLevel::Warning, "Self-test"),
             ("store blocked", |o| o.intake_blocked = true, HealthLevel::Critical, "Store"),
         ];
         for (name, change, level, word) in cases {

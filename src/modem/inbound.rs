@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::{
     model::SlotId,
+    self_test::text::{is_own_number, token_in},
     store::{NewReport, NewSegment, ReportOutcome, SegmentContent, SegmentKey},
     tpdu::{Deliver, Incoming, Part, StatusClass, StatusReport, decode_incoming, join},
 };
@@ -106,7 +107,7 @@ fn segment(deliver: &Deliver, key: SegmentKey, arrival: &Arrival<'_>) -> NewSegm
                 total: part.total,
                 sequence: part.sequence,
             },
-            _ => SegmentContent::Whole { text: deliver.user_data.text(deliver.data_coding) },
+            _ => whole(deliver, arrival.number),
         }
     };
     NewSegment {
@@ -120,6 +121,28 @@ fn segment(deliver: &Deliver, key: SegmentKey, arrival: &Arrival<'_>) -> NewSegm
         received_at: arrival.at,
         flash: deliver.data_coding.is_flash(),
         content,
+    }
+}
+
+/// A message in one piece. What looks like a self-test and comes from the SIM's own number may be one. A message waiting indication without a text gets one in words; without a text and with nothing
+/// that waits, it only puts out a symbol that we do not have (TS 23.040 9.2.3.24.2). A text is never thrown away, although
+/// the standard allows it: what a phone may forget, someone who polls a mailbox may be waiting for.
+fn whole(deliver: &Deliver, own: &str) -> SegmentContent {
+    let text = deliver.user_data.text(deliver.data_coding);
+    if let Some(token) = token_in(&text)
+        && is_own_number(own, &deliver.originating_address.to_string())
+    {
+        return SegmentContent::SelfTest { token: token.to_owned(), text };
+    }
+    match deliver.waiting() {
+        Some(waiting) if text.is_empty() => {
+            if waiting.discard && waiting.indications.iter().all(|indication| !indication.active) {
+                SegmentContent::Discard
+            } else {
+                SegmentContent::Whole { text: format!("[Message waiting: {waiting}]") }
+            }
+        }
+        _ => SegmentContent::Whole { text },
     }
 }
 
@@ -141,5 +164,87 @@ fn status_report(report: &StatusReport, key: SegmentKey, arrival: &Arrival<'_>) 
         outcome,
         text: report.status.text().to_owned(),
         received_at: arrival.at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modem::sample;
+
+    fn content(pdu: &str) -> SegmentContent {
+        let slot = SlotId::new("00");
+        let arrival = Arrival {
+            slot: &slot,
+            number: "+491700000000",
+            network: "Net",
+            sim: "8949",
+            memory: "SM",
+            index: Some(1),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        match sort(pdu, &arrival) {
+            Inbound::Segment(segment) => segment.content,
+            Inbound::Report(_) => panic!("not a report"),
+        }
+    }
+
+    /// One message from +31641600986 with these TP-PID, TP-DCS and user data.
+    fn deliver(pid: &str, dcs: &str, header: bool, user_data: &str) -> String {
+        let first = if header { "44" } else { "04" };
+        format!("00{first}0B911346610089F6{pid}{dcs}20806291731408{user_data}")
+    }
+
+    #[test]
+    fn a_self_test_is_taken_for_one_only_from_our_own_number() {
+        let token = "3f9c1a7be2d04c05";
+        for (sender, ours) in
+            [("+491700000000", true), ("01700000000", true), ("+491700000001", false), ("7070", false)]
+        {
+            let text = format!("SMSgate self-test {token}");
+            let expected = if ours {
+                SegmentContent::SelfTest { token: token.to_owned(), text }
+            } else {
+                SegmentContent::Whole { text }
+            };
+            assert_eq!(content(&sample::self_test_pdu(sender, token)), expected, "{sender}");
+        }
+    }
+
+    #[test]
+    fn special_messages_are_treated_as_the_standard_says() {
+        let whole = |text: &str| SegmentContent::Whole { text: text.to_owned() };
+        for (name, pdu, expected) in [
+            ("a plain one", deliver("00", "00", false, "05E8329BFD06"), whole("hello")),
+            ("type 0 is silent", deliver("40", "00", false, "05E8329BFD06"), SegmentContent::Discard),
+            ("one that replaces another is a message", deliver("41", "00", false, "05E8329BFD06"), whole("hello")),
+            (
+                "voice mail without a text",
+                deliver("00", "C8", false, "00"),
+                whole("[Message waiting: voice mail: waiting]"),
+            ),
+            ("voice mail with a text", deliver("00", "C8", false, "05E8329BFD06"), whole("hello")),
+            ("no voice mail any more", deliver("00", "C0", false, "00"), SegmentContent::Discard),
+            (
+                "the same, to be kept",
+                deliver("00", "D0", false, "00"),
+                whole("[Message waiting: voice mail: none waiting any more]"),
+            ),
+            (
+                "counted",
+                deliver("00", "04", true, "0504010200 03".replace(' ', "").as_str()),
+                whole("[Message waiting: voice mail: 3 waiting]"),
+            ),
+        ] {
+            assert_eq!(content(&pdu), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_keeps_its_octets() {
+        for pdu in ["", "00", "zz", "0004"] {
+            let SegmentContent::Undecodable { text } = content(pdu) else { panic!("{pdu}") };
+            assert!(text.contains(&pdu.to_ascii_uppercase()), "{text}");
+        }
     }
 }

@@ -20,6 +20,15 @@ pub(super) struct Receiver {
     pub(super) sim: String,
 }
 
+/// What was committed.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// The SIM's copy, which may go now.
+    pub(super) key: SegmentKey,
+    /// It was a self-test that came back.
+    pub(super) self_test: bool,
+}
+
 /// Commits one PDU durably. After `Ok` the SIM's copy may go.
 ///
 /// # Errors
@@ -30,7 +39,7 @@ pub(super) async fn commit(
     memory: &str,
     index: Option<u16>,
     pdu: &str,
-) -> Result<SegmentKey, StoreError> {
+) -> Result<Taken, StoreError> {
     let arrival = Arrival {
         slot: &receiver.slot,
         number: &receiver.number,
@@ -44,17 +53,18 @@ pub(super) async fn commit(
         Inbound::Segment(segment) => {
             let key = segment.key.clone();
             let committed = context.store.commit_segment(segment, join_parts).await?;
-            match committed {
+            match &committed {
                 Committed::Stored { message: Some(id) } => {
                     info!(modem = %receiver.slot, message_id = %id, "message received")
                 }
+                Committed::SelfTest => info!(modem = %receiver.slot, "the self-test SMS came back"),
                 Committed::Stored { message: None } => debug!(modem = %receiver.slot, "segment received"),
                 Committed::AlreadyHeld => debug!(modem = %receiver.slot, "segment was saved before"),
                 Committed::Repeat { .. } => {
                     info!(modem = %receiver.slot, "the network repeated a message; not shown again")
                 }
             }
-            Ok(key)
+            Ok(Taken { key, self_test: committed == Committed::SelfTest })
         }
         Inbound::Report(report) => {
             let key = report.key.clone();
@@ -67,7 +77,7 @@ pub(super) async fn commit(
                 ReportMatch::Duplicate => debug!(modem = %receiver.slot, "delivery report seen before"),
                 ReportMatch::Unmatched => debug!(modem = %receiver.slot, "delivery report fits no message yet"),
             }
-            Ok(key)
+            Ok(Taken { key, self_test: false })
         }
     }
 }

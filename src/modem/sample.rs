@@ -1,11 +1,60 @@
-//! A slot for tests, with nothing special about it.
+//! For tests: a slot with nothing special about it, a clock that is moved by hand, a self-test that comes back.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
+
+use jiff::Timestamp;
 
 use crate::{
     config::{SimEncoding, Slot},
     model::{Prefix, SlotId},
+    self_test::text::compose,
+    store::ClockSource,
+    tpdu::{Address, Deliver, Incoming, Reference, ServiceCentreTimestamp, encode_incoming, segment},
 };
+
+/// Both clocks go together, from 15 January 2027, 08:00 UTC.
+#[derive(Debug, Default)]
+pub(crate) struct HandClock(Mutex<Duration>);
+
+impl HandClock {
+    pub(crate) fn pass(&self, time: Duration) {
+        *self.0.lock().unwrap() += time;
+    }
+}
+
+impl ClockSource for HandClock {
+    fn boot_id(&self) -> String {
+        "boot".to_owned()
+    }
+
+    fn boottime(&self) -> Duration {
+        *self.0.lock().unwrap()
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap() + self.boottime()
+    }
+}
+
+/// A self-test with this token as a modem prints it.
+pub(crate) fn self_test_pdu(sender: &str, token: &str) -> String {
+    let segment = segment(&compose(token), Reference::Narrow(0), None).unwrap().remove(0);
+    let deliver = Deliver {
+        more_messages: false,
+        loop_prevention: false,
+        reply_path: false,
+        status_report: false,
+        originating_address: Address::number(sender).unwrap(),
+        protocol_identifier: 0,
+        data_coding: segment.data_coding,
+        service_centre_timestamp: ServiceCentreTimestamp::from_timestamp(
+            Timestamp::from_second(1_800_000_000).unwrap(),
+            0,
+        ),
+        user_data: segment.user_data,
+    };
+    encode_incoming(None, &Incoming::Deliver(deliver)).unwrap().hex
+}
 
 /// A slot that sends to numbers with this prefix.
 pub(crate) fn slot(name: &str, prefix: &str) -> Slot {

@@ -18,7 +18,7 @@ use super::{
     starting,
 };
 use crate::{
-    config::Slot,
+    config::{SelfTestInterval, Slot},
     model::{Health, HealthLevel, ModemSnapshot},
     store::Store,
 };
@@ -34,6 +34,8 @@ pub(super) struct Context {
     pub(super) slot: Arc<Slot>,
     pub(super) store: Store,
     pub(super) snapshot: watch::Sender<ModemSnapshot>,
+    /// How often its SIM writes to itself, if it does: what did not come back is missed then.
+    pub(super) self_test: Option<SelfTestInterval>,
 }
 
 impl Context {
@@ -89,7 +91,14 @@ impl ModemTask {
         }
         let (snapshot, seen) = watch::channel(first);
         let (mailbox, requests) = mpsc::channel(MAILBOX);
-        (Self { context: Context { slot, store, snapshot }, connector, requests }, seen, mailbox)
+        (Self { context: Context { slot, store, snapshot, self_test: None }, connector, requests }, seen, mailbox)
+    }
+
+    /// Has the SIM's self-tests looked at: without a number of its own it has none.
+    #[must_use]
+    pub fn self_tested(mut self, interval: Option<SelfTestInterval>) -> Self {
+        self.context.self_test = interval.filter(|_| self.context.slot.phone_number.is_some());
+        self
     }
 
     /// Lives until `cancel`. A disabled slot only turns requests away.

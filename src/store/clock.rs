@@ -75,6 +75,11 @@ impl RunClock {
         RunTime(self.run_ms.saturating_add(passed))
     }
 
+    /// Of this boot of the machine; empty if it cannot be told.
+    pub(super) fn boot_id(&self) -> &str {
+        &self.boot_id
+    }
+
     pub(super) fn wall(&self) -> Timestamp {
         self.source.wall()
     }

@@ -12,6 +12,7 @@ use super::{
     Committed, InboxQuery, Joiner, NewSegment, SegmentContent, SegmentKey, StoreError,
     concatenation::{self, Place},
     rows::{digest_of, message_id, micros, new_message_id, optional_message_id, optional_timestamp, slot, timestamp},
+    self_test,
     writer::Work,
 };
 use crate::model::{InboundMessage, MessageId, RunTime};
@@ -24,23 +25,35 @@ pub(super) fn commit_segment(work: &mut Work<'_>, segment: &NewSegment, join: Jo
     if is_held(work.connection, &segment.key, &digest)? {
         return Ok(Committed::AlreadyHeld);
     }
+    let slot_name = segment.slot.as_str();
+    let returned = if let SegmentContent::SelfTest { token, .. } = &segment.content {
+        self_test::issued(work.connection, slot_name, token)?
+    } else {
+        None
+    };
     let kind = match segment.content {
-        SegmentContent::Whole { .. } => "whole",
+        _ if returned.is_some() => "discard",
+        SegmentContent::Whole { .. } | SegmentContent::SelfTest { .. } => "whole",
         SegmentContent::Part { .. } => "part",
         SegmentContent::Undecodable { .. } => "undecodable",
         SegmentContent::Discard => "discard",
     };
     let stored = StoredSegment { key: &segment.key, digest: &digest, kind };
-    let slot_name = segment.slot.as_str();
     if let Some(original) = deleted_lately(work, &segment.key.sim, &digest)? {
         let of = original.message;
         insert_segment(work, &stored, slot_name, segment.received_at, Some(original.id))?;
         return Ok(Committed::Repeat { of });
     }
     let row = insert_segment(work, &stored, slot_name, segment.received_at, None)?;
+    if let Some(test) = returned {
+        self_test::returned(work, test)?;
+        return Ok(Committed::SelfTest);
+    }
     let message = match &segment.content {
         SegmentContent::Discard => None,
-        SegmentContent::Whole { text } => Some(add_message(work, &Draft::of(segment, text))?),
+        SegmentContent::Whole { text } | SegmentContent::SelfTest { text, .. } => {
+            Some(add_message(work, &Draft::of(segment, text))?)
+        }
         SegmentContent::Undecodable { text } => {
             Some(add_message(work, &Draft { undecodable: true, ..Draft::of(segment, text) })?)
         }

@@ -13,8 +13,10 @@ mod reports;
 mod retention;
 mod rows;
 mod schema;
+mod self_test;
 mod sims;
 mod spool;
+mod tally;
 mod types;
 mod writer;
 
@@ -31,6 +33,7 @@ use std::{
 pub use clock::{ClockSource, SystemClock};
 use jiff::Timestamp;
 use rusqlite::Connection;
+pub use self_test::NewSelfTest;
 use tokio::sync::{Notify, oneshot, watch};
 pub use types::*;
 

@@ -15,6 +15,7 @@ use super::{
     },
     schema::IN_HAND,
     sims,
+    tally::Tally,
     writer::Work,
 };
 use crate::model::{MessageId, Msisdn, OutgoingMessage, OutgoingState, ResendPolicy, RunTime};
@@ -27,6 +28,11 @@ pub(super) fn enqueue(work: &mut Work<'_>, message: &NewOutgoing) -> Result<(), 
     if waiting(work.connection)? >= limit {
         return Err(StoreError::Full { limit });
     }
+    accept(work, message)
+}
+
+/// Queues a message, however many wait.
+pub(super) fn accept(work: &mut Work<'_>, message: &NewOutgoing) -> Result<(), StoreError> {
     let expires = work.now.after(message.lifetime);
     // Counted per recipient, whose phone joins by it, and drawn now: messages handed out together must differ too.
     let reference: u16 = work
@@ -60,9 +66,14 @@ pub(super) fn enqueue(work: &mut Work<'_>, message: &NewOutgoing) -> Result<(), 
     Ok(())
 }
 
+/// Self-tests are not counted: they wait beside the queue, neither filling it nor kept out by it.
 pub(super) fn waiting(connection: &Connection) -> Result<usize, StoreError> {
     Ok(connection
-        .prepare_cached("SELECT count(*) FROM outbox WHERE next_run IS NOT NULL")?
+        .prepare_cached(
+            "SELECT (SELECT count(*) FROM outbox WHERE next_run IS NOT NULL)
+                 - (SELECT count(*) FROM self_test AS t CROSS JOIN outbox AS o ON o.id = t.message
+                    WHERE o.next_run IS NOT NULL)",
+        )?
         .query_row([], |row| count(row, 0))?)
 }
 
@@ -386,56 +397,6 @@ impl Message {
     }
 }
 
-/// How many parts stand where.
-#[derive(Debug, Default)]
-struct Tally {
-    waiting: usize,
-    unknown: usize,
-    sent: usize,
-    delivered: usize,
-    undelivered: usize,
-    expired: usize,
-}
-
-impl Tally {
-    fn of(connection: &Connection, sequence: i64) -> Result<Self, StoreError> {
-        let mut tally = Self::default();
-        let mut statement = connection
-            .prepare_cached("SELECT state, count(*) FROM outbox_segment WHERE message = ?1 GROUP BY state")?;
-        let mut rows = statement.query([sequence])?;
-        while let Some(row) = rows.next()? {
-            let state: String = row.get(0)?;
-            let count = count(row, 1)?;
-            match state.as_str() {
-                "sent" => tally.sent = count,
-                "delivered" => tally.delivered = count,
-                "undelivered" => tally.undelivered = count,
-                "expired" => tally.expired = count,
-                "unknown" => tally.unknown = count,
-                _ => tally.waiting += count,
-            }
-        }
-        Ok(tally)
-    }
-
-    /// Whether the network took every part.
-    const fn all_left(&self) -> bool {
-        self.waiting == 0 && self.unknown == 0 && self.sent + self.delivered + self.undelivered + self.expired > 0
-    }
-
-    const fn outcome(&self) -> OutgoingState {
-        if self.undelivered > 0 {
-            OutgoingState::Undelivered
-        } else if self.expired > 0 {
-            OutgoingState::Expired
-        } else if self.sent > 0 {
-            OutgoingState::Sent
-        } else {
-            OutgoingState::Delivered
-        }
-    }
-}
-
 fn job(connection: &Connection, row: &Row<'_>, now: RunTime) -> Result<OutboxJob, StoreError> {
     let sequence: i64 = row.get("sequence")?;
     let parts: Vec<OutboxPart> = connection
@@ -454,6 +415,7 @@ fn job(connection: &Connection, row: &Row<'_>, now: RunTime) -> Result<OutboxJob
     let left =
         |part: &OutboxPart| matches!(part.state, PartState::Sent | PartState::Delivered | PartState::Undelivered);
     let begun = parts.iter().any(left);
+    let is_self_test = row.get_ref("purpose")?.as_str().is_ok_and(|purpose| purpose == "self-test");
     let sender: Option<String> = row.get("asked_sender")?;
     let expires = RunTime(row.get("expires_run")?);
     Ok(OutboxJob {
@@ -467,7 +429,7 @@ fn job(connection: &Connection, row: &Row<'_>, now: RunTime) -> Result<OutboxJob
         lifetime_over: expires <= now,
         expires,
         failures: row.get("failures")?,
-        pinned: if begun { optional_slot(row, "slot")? } else { None },
+        pinned: if begun || is_self_test { optional_slot(row, "slot")? } else { None },
         reference: row.get("reference")?,
         next_reference: row.get("offered_reference")?,
         lifetime: expires.since(now),

@@ -201,7 +201,8 @@ CREATE TABLE pin_attempt (
 /// What is kept about SIMs and modems beyond their messages.
 ///
 /// `balance_sim` and `balance_day.sim` name the SIM a balance was read of, since another card in the same slot has another
-/// account. `sim_card` is the card the operator knows in a slot. `self_test` has one row per slot: the latest test.
+/// account. `sim_card` is the card the operator knows in a slot. `self_test` has the latest tests of each slot: a late one has
+/// to be known again, and the last that came back tells how long none has.
 const V2: &str = "
 ALTER TABLE message ADD COLUMN origin TEXT NOT NULL DEFAULT 'sms' CHECK (origin IN ('sms', 'ussd'));
 ALTER TABLE outbox ADD COLUMN purpose TEXT NOT NULL DEFAULT 'message' CHECK (purpose IN ('message', 'self-test'));
@@ -217,15 +218,19 @@ CREATE TABLE balance_day (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE self_test (
-    slot TEXT PRIMARY KEY,
-    period TEXT NOT NULL,
-    token TEXT NOT NULL,
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    slot TEXT NOT NULL,
+    token TEXT NOT NULL UNIQUE,
     message TEXT NOT NULL,
+    day TEXT NOT NULL,
+    boot_id TEXT NOT NULL,
     started_at INTEGER NOT NULL,
     started_run INTEGER NOT NULL,
     returned_at INTEGER,
+    returned_run INTEGER,
     round_trip_ms INTEGER
-) STRICT, WITHOUT ROWID;
+) STRICT;
+CREATE INDEX self_test_by_slot ON self_test (slot);
 
 CREATE TABLE sim_card (
     slot TEXT PRIMARY KEY,

@@ -160,6 +160,13 @@ pub enum SegmentContent {
         /// What people get to read: a notice and the hex.
         text: String,
     },
+    /// What this SIM sent to itself to see whether it comes back; an ordinary message unless the token was issued for it.
+    SelfTest {
+        /// What it is known by.
+        token: String,
+        /// The whole text.
+        text: String,
+    },
     /// To be acknowledged and thrown away as the standard says (type 0, TS 23.040 9.2.3.9). Kept raw, not shown.
     Discard,
 }
@@ -175,6 +182,8 @@ pub enum Committed {
         /// A message that is visible from now on.
         message: Option<MessageId>,
     },
+    /// A self-test of this slot: kept from users, its return is on record.
+    SelfTest,
     /// Held already (a crash came between commit and delete): just delete it.
     AlreadyHeld,
     /// A network repeat of something deleted before: stored, flagged, not shown and not mailed.
@@ -263,7 +272,8 @@ pub struct OutboxJob {
     pub failures: u32,
     /// The parts, once routed; empty before.
     pub parts: Vec<OutboxPart>,
-    /// The slot that took earlier parts: the rest has to leave through it, or the recipient cannot join them.
+    /// The slot it has to leave through: the one that took earlier parts, or else the recipient cannot join them; the one a
+    /// self-test is of.
     pub pinned: Option<SlotId>,
     /// Concatenation reference of a multi-part message, once routed.
     pub reference: Option<u16>,

@@ -7,7 +7,6 @@
 //! say so at the function; everything else that does not fit is a [`DecodeError`] naming field and octet.
 
 mod address;
-
 mod cursor;
 mod dcs;
 mod deliver;
@@ -26,6 +25,7 @@ mod ucs2;
 mod udh;
 mod userdata;
 mod validity;
+mod waiting;
 
 pub use address::{Address, AddressValue, NumberingPlan, TypeOfNumber};
 pub use dcs::{Alphabet, DataCodingScheme, MessageClass, MessageWaiting, WaitingKind};
@@ -44,3 +44,4 @@ pub use timestamp::ServiceCentreTimestamp;
 pub use udh::{Concatenation, InformationElement, UserDataHeader};
 pub use userdata::{Payload, UserData};
 pub use validity::ValidityPeriod;
+pub use waiting::{WaitingIndication, WaitingIndications};

@@ -38,6 +38,8 @@ pub struct Site {
     pub sims: Vec<Sim>,
     /// More lines for `[api]`.
     pub api: String,
+    /// `sms_self_test_interval`.
+    pub self_test: String,
 }
 
 impl Site {
@@ -55,7 +57,7 @@ impl Site {
             .collect();
         fs::create_dir_all(root.join("dev")).unwrap();
         fs::create_dir_all(root.join("conf")).unwrap();
-        Self { root, port: lasting_port(), mail_port: 0, sims, api: String::new() }
+        Self { root, port: lasting_port(), mail_port: 0, sims, api: String::new(), self_test: String::new() }
     }
 
     pub fn root(&self) -> &Path {
@@ -101,11 +103,12 @@ impl Site {
              [server]\nhost = 127.0.0.1\nport = {}\ncertificate = {root}/conf/chain.pem\nkey = {root}/conf/key.pem\n\
              [api]\nenable_send_sms = True\nenable_send_ussd = True\ntoken_send_sms = {both}\ntoken_send_ussd = {token}\n\
              token_get_health_state = {token}\ntoken_get_stats = {token}\nresend_policy_once = {once}\n{slots}{}\
-             [modempool]\nsms_self_test_interval =\nserial_ports_hint_file = {root}/hints\n\
+             [modempool]\nsms_self_test_interval = {}\nserial_ports_hint_file = {root}/hints\n\
              [logging]\nlevel = INFO\n[store]\npath = {}\n",
             self.mail_port,
             self.port,
             self.api,
+            self.self_test,
             self.store().display(),
         );
         private_file(&folder.join("smsgate.conf"), &gateway);

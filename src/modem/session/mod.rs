@@ -114,6 +114,7 @@ impl<'a> Session<'a> {
             smsc: equipment.service_centre.clone().unwrap_or_default(),
             storage: Vec::new(),
             intake_blocked: false,
+            self_test: None,
         };
         let slot = &context.slot;
         let receiver = Receiver {
@@ -140,6 +141,7 @@ impl<'a> Session<'a> {
 
     /// Serves until the modem or the daemon ends.
     pub(super) async fn serve(&mut self, requests: &mut mpsc::Receiver<Request>, cancel: &CancellationToken) -> End {
+        self.look_at_self_test().await;
         self.publish();
         match self.run(requests, cancel).await {
             Ok(end) | Err(end) => {

@@ -1,12 +1,14 @@
 //! Looking after the modem while nothing else is to be done, and telling the pool what was seen.
 
+use jiff::tz::TimeZone;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{super::health::judge, End, POLL_INTERVAL, SEARCH_INTERVAL, Session};
 use crate::{
     at::Command,
     model::{Health, HealthLevel},
+    self_test::verdict::finding,
 };
 
 impl Session<'_> {
@@ -30,8 +32,20 @@ impl Session<'_> {
             let _ = self.command(Command::indications(indication)).await?;
         }
         self.work.sweep = true;
+        self.look_at_self_test().await;
         self.publish();
         Ok(())
+    }
+
+    /// Reads from the record whether the self-test SMS comes back.
+    pub(super) async fn look_at_self_test(&mut self) {
+        let Some(interval) = self.context.self_test else { return };
+        let store = &self.context.store;
+        match store.self_tests_of(&self.context.slot.id).await {
+            Ok(tests) => self.seen.self_test = finding(interval, &tests, store.now(), &TimeZone::system()),
+            // A store that fails shows elsewhere; what was found last holds.
+            Err(error) => debug!(modem = %self.context.slot.id, %error, "cannot read the record of self-tests"),
+        }
     }
 
     /// Asks whether the modem has found a network, and for the rest once it has.

@@ -3,7 +3,10 @@
 use tokio::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
-use super::{super::intake::commit, End, MOST_HELD_BACK, Session};
+use super::{
+    super::intake::{Taken, commit},
+    End, MOST_HELD_BACK, Session,
+};
 use crate::{
     at::{Command, ListedPdu, Memory, Urc},
     store::{SegmentKey, StoreError},
@@ -21,8 +24,9 @@ impl Session<'_> {
     /// last one is not committed yet.
     pub(super) async fn take_handed_over(&mut self, pdu: String) -> Result<(), End> {
         match commit(self.context, &self.receiver, "", None, &pdu).await {
-            Ok(key) => {
+            Ok(Taken { key, self_test }) => {
                 self.unblock();
+                self.note_self_test(self_test).await;
                 if self.equipment.acknowledges {
                     while let Some(urc) = self.link.buffered_urc() {
                         self.note(urc)?;
@@ -165,8 +169,9 @@ impl Session<'_> {
     /// Commits a stored message; `None` if the store cannot.
     async fn save(&mut self, memory: Memory, index: u16, pdu: &str) -> Option<SegmentKey> {
         match commit(self.context, &self.receiver, memory.as_str(), Some(index), pdu).await {
-            Ok(key) => {
+            Ok(Taken { key, self_test }) => {
                 self.unblock();
+                self.note_self_test(self_test).await;
                 Some(key)
             }
             Err(error) => {
@@ -200,6 +205,14 @@ impl Session<'_> {
     async fn listed(&self, memory: Memory, present: Vec<u16>) {
         if let Err(error) = self.context.store.storage_listed(&self.receiver.sim, memory.as_str(), present).await {
             debug!(modem = %self.context.slot.id, %error, "cannot record a listing");
+        }
+    }
+
+    /// One that came back takes its warning away at once.
+    async fn note_self_test(&mut self, came_back: bool) {
+        if came_back {
+            self.look_at_self_test().await;
+            self.publish();
         }
     }
 

@@ -15,9 +15,10 @@ use tokio::{
 
 use super::{super::starting, *};
 use crate::{
-    model::{HealthLevel, InboundMessage, ModemSnapshot, RunTime},
+    config::SelfTestInterval,
+    model::{HealthLevel, InboundMessage, MessageId, ModemSnapshot, Msisdn, ResendPolicy, RunTime},
     modem::{SubmitError, sample},
-    store::{InboxQuery, Options, Store},
+    store::{InboxQuery, NewOutgoing, NewSelfTest, Options, Store},
 };
 
 const PDU: &str = "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07";
@@ -129,7 +130,7 @@ impl Bench {
         let mut slot = sample::slot("00", "+49");
         slot.pin = pin.map(SecretString::from);
         let (snapshot, seen) = watch::channel(ModemSnapshot::absent(slot.id.clone(), true, ""));
-        let context = Context { slot: Arc::new(slot), store, snapshot };
+        let context = Context { slot: Arc::new(slot), store, snapshot, self_test: None };
         Self { _folder: folder, context, seen, modem: Arc::default(), cancel: CancellationToken::new() }
     }
 
@@ -380,4 +381,52 @@ async fn a_pin_is_not_tried_while_the_attempt_cannot_be_recorded() {
     bench.context.store.close().await;
     assert!(bench.start().end.await.unwrap().contains("cannot be recorded"));
     assert_eq!(bench.told("AT+CPIN="), 0);
+}
+
+#[tokio::test]
+async fn a_self_test_that_is_missed_is_a_warning_until_one_comes_back() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let clock = Arc::new(sample::HandClock::default());
+    let mut bench = Bench::new();
+    let options = Options { mail: true, retention: DAY, queue_limit: 100 };
+    let path = bench._folder.path().join("moved.db");
+    bench.context.store = Store::open_with_clock(&path, options, clock.clone()).unwrap();
+    bench.context.self_test = Some(SelfTestInterval::Daily);
+    let mut slot = sample::slot("00", "+49");
+    slot.phone_number = Some(Msisdn::parse("+491700000000").unwrap());
+    bench.context.slot = Arc::new(slot);
+    for (day, token) in [(0, "0000000000000001"), (1, "0000000000000002"), (2, "0000000000000003")] {
+        let message = NewOutgoing {
+            id: MessageId::parse(&format!("01890a5d-ac96-7000-8000-{day:012}")).unwrap(),
+            sender: None,
+            recipient: "+491700000000".to_owned(),
+            text: String::new(),
+            flash: false,
+            policy: ResendPolicy::Once,
+            queued_at: bench.context.store.wall(),
+            lifetime: DAY / 2,
+        };
+        let (slot, token, day) =
+            (bench.context.slot.id.clone(), token.to_owned(), jiff::civil::date(2027, 1, 15 + day));
+        let after = bench.context.store.self_tests_of(&slot).await.unwrap().last().map(|test| test.sequence);
+        let test = NewSelfTest { slot, token, day, after, message };
+        assert!(bench.context.store.start_self_test(test).await.unwrap());
+        clock.pass(DAY - Duration::from_secs(1));
+    }
+    let session = bench.start();
+    bench.until("a WARNING", |bench| bench.seen.borrow().health.level == HealthLevel::Warning).await;
+    let text = bench.seen.borrow().health.message();
+    assert!(text.starts_with("Self-test: no test SMS has come back for 2 intervals"), "{text}");
+    assert!(bench.seen.borrow().ready, "it may send nevertheless");
+
+    // Somebody else's text that looks alike is a message, and no return.
+    session.notices.send(cmt(&sample::self_test_pdu("+491700000009", "0000000000000003"))).await.unwrap();
+    bench.until("a confirmation", |bench| bench.confirmed() > 0).await;
+    assert_eq!(bench.seen.borrow().health.level, HealthLevel::Warning);
+    assert_eq!(bench.inbox().await.len(), 1);
+    // Ours, in the national form.
+    session.notices.send(cmt(&sample::self_test_pdu("01700000000", "0000000000000003"))).await.unwrap();
+    bench.until("health", |bench| bench.seen.borrow().health.level == HealthLevel::Ok).await;
+    assert_eq!(bench.inbox().await.len(), 1, "users do not see it");
+    assert_eq!(bench.context.store.mail_backlog().await.unwrap().waiting, 1);
 }

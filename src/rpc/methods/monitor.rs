@@ -10,7 +10,7 @@ use super::{
     Caller, Context, int, store_fault, structure, token, units,
 };
 use crate::{
-    model::{Health, HealthLevel, ModemSnapshot},
+    model::{Health, HealthLevel, ModemSnapshot, SelfTestReturn},
     store::SimFacts,
 };
 
@@ -30,21 +30,21 @@ pub(super) async fn stats(context: &Context, caller: &Caller, params: Vec<Value>
     let token = token(&mut Arguments::new(params, 1, 1)?)?;
     context.authorise(caller, &token, &context.backends.api.token_get_stats).await?;
     let facts = context.backends.store.sim_facts().await.map_err(|error| store_fault(&error))?;
+    let tests = context.backends.store.self_tests().await.map_err(|error| store_fault(&error))?;
     let zone = TimeZone::system();
     let modems = context.backends.pool.snapshots().into_iter().map(|modem| {
         let slot = context.backends.slots.iter().find(|slot| slot.id == modem.slot);
         let currency = slot.map_or("", |slot| slot.currency.as_str());
-        (modem.slot.to_string(), describe(&modem, facts.get(&modem.slot), currency, &zone))
+        let back = tests.get(&modem.slot).and_then(|tests| tests.iter().rev().find_map(|test| test.back));
+        let seen = describe(&modem, facts.get(&modem.slot), currency, &zone);
+        (modem.slot.to_string(), with_self_test(seen, back, &zone))
     });
     Ok(Value::Array(vec![Value::string("OK"), Value::Struct(modems.collect())]))
 }
 
 fn describe(modem: &ModemSnapshot, facts: Option<&SimFacts>, currency: &str, zone: &TimeZone) -> Value {
     let facts = facts.cloned().unwrap_or_default();
-    let local = |time: Option<Timestamp>| {
-        let text = time.map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string());
-        Value::String(text.unwrap_or_default())
-    };
+    let local = |time| local(time, zone);
     structure([
         ("phone_number", Value::string(modem.phone_number.as_str())),
         ("current_network", Value::string(modem.network.as_str())),
@@ -62,6 +62,20 @@ fn describe(modem: &ModemSnapshot, facts: Option<&SimFacts>, currency: &str, zon
         ("last_received", local(facts.last_received)),
         ("last_sent", local(facts.last_sent)),
     ])
+}
+
+/// Adds when the last self-test SMS came back, and how many seconds it was under way.
+fn with_self_test(seen: Value, back: Option<SelfTestReturn>, zone: &TimeZone) -> Value {
+    let Value::Struct(mut members) = seen else { return seen };
+    let round_trip = back.map_or_else(|| Value::string(""), |back| Value::double(back.round_trip.as_secs_f64()));
+    members.push(("self_test_last".to_owned(), local(back.map(|back| back.wall), zone)));
+    members.push(("self_test_round_trip".to_owned(), round_trip));
+    Value::Struct(members)
+}
+
+fn local(time: Option<Timestamp>, zone: &TimeZone) -> Value {
+    let text = time.map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string());
+    Value::String(text.unwrap_or_default())
 }
 
 /// Health of the whole pool; modems that are switched off do not count.
@@ -82,8 +96,10 @@ fn pool_health(modems: &[ModemSnapshot]) -> Health {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::model::SlotId;
+    use crate::model::{RunTime, SlotId};
 
     fn modem(name: &str, port: &str) -> ModemSnapshot {
         let mut modem = ModemSnapshot::absent(SlotId::new(name), true, "+491760000000");
@@ -117,7 +133,19 @@ mod tests {
         ] {
             assert_eq!(value.member(name), Some(&expected), "{name}");
         }
+        let back = SelfTestReturn {
+            wall: "2026-11-20T00:00:59Z".parse().unwrap(),
+            run: RunTime(0),
+            round_trip: Duration::from_millis(4250),
+        };
+        let tested = with_self_test(value, Some(back), &TimeZone::UTC);
+        assert_eq!(tested.member("self_test_last"), Some(&Value::string("2026-11-20 00:00")));
+        assert_eq!(tested.member("self_test_round_trip"), Some(&Value::double(4.25)));
+        assert_eq!(tested.member("sent"), Some(&Value::int(3)));
         let unknown = describe(&seen, None, "EUR", &TimeZone::UTC);
+        let unknown = with_self_test(unknown, None, &TimeZone::UTC);
+        assert_eq!(unknown.member("self_test_last"), Some(&Value::string("")));
+        assert_eq!(unknown.member("self_test_round_trip"), Some(&Value::string("")));
         assert_eq!(unknown.member("balance"), Some(&Value::string("")));
     }
 

@@ -5,6 +5,7 @@ mod inbox;
 mod outbox;
 mod reports;
 mod retention;
+mod self_test;
 
 use std::{
     path::PathBuf,

@@ -1,6 +1,6 @@
-//! The terminal while the live view has it: alternate screen, keys one by one, redrawing what changed.
+//! The terminal while a live view has it: alternate screen, keys one by one, redrawing what changed.
 //!
-//! Control sequences are those of ECMA-48 and xterm. However the demo ends, dropping [`Terminal`] puts everything back.
+//! Control sequences are those of ECMA-48 and xterm. However a view ends, dropping [`Terminal`] puts everything back.
 
 use std::io::{self, Write};
 
@@ -16,13 +16,13 @@ const END_FRAME: &str = "\x1b[?2026l";
 
 /// Columns and rows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Size {
-    pub(super) columns: usize,
-    pub(super) rows: usize,
+pub(crate) struct Size {
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
 }
 
 /// A terminal in use.
-pub(super) struct Terminal<'a, W: Write> {
+pub(crate) struct Terminal<'a, W: Write> {
     out: &'a mut W,
     before: Option<Termios>,
     shown: Vec<String>,
@@ -31,12 +31,12 @@ pub(super) struct Terminal<'a, W: Write> {
 
 impl<'a, W: Write> Terminal<'a, W> {
     /// Takes the terminal over.
-    pub(super) fn enter(out: &'a mut W) -> io::Result<Self> {
+    pub(crate) fn enter(out: &'a mut W) -> io::Result<Self> {
         let stdin = io::stdin();
         let before = termios::tcgetattr(&stdin).ok();
         if let Some(before) = &before {
             let mut keys = before.clone();
-            // Ctrl-C and Ctrl-Z come as keys: a demo that is stopped would leave the screen as it is.
+            // Ctrl-C and Ctrl-Z come as keys: a program that is stopped would leave the screen as it is.
             keys.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG);
             termios::tcsetattr(&stdin, SetArg::TCSADRAIN, &keys)?;
         }
@@ -47,7 +47,7 @@ impl<'a, W: Write> Terminal<'a, W> {
     }
 
     /// Shows the rows; those that look as before are left alone.
-    pub(super) fn show(&mut self, size: Size, rows: Vec<Row>) -> io::Result<()> {
+    pub(crate) fn show(&mut self, size: Size, rows: Vec<Row>) -> io::Result<()> {
         let mut frame = String::new();
         if self.size != Some(size) {
             self.size = Some(size);
@@ -92,7 +92,7 @@ impl<W: Write> Drop for Terminal<'_, W> {
 
 /// A row of the screen.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Row {
+pub(crate) enum Row {
     /// Text that fits.
     Text(String),
     /// Text that the terminal wraps into the rows below.
@@ -112,7 +112,7 @@ impl Row {
 }
 
 /// The window's size; 80 by 24 where the terminal does not say.
-pub(super) fn size() -> Size {
+pub(crate) fn size() -> Size {
     // The line editor knows how to ask for it.
     let asked = rustyline::DefaultEditor::new().ok().and_then(|mut editor| editor.dimensions());
     let (columns, rows) = asked.unwrap_or((80, 24));
