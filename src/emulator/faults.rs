@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{conditions::seconds, hang::Cure, modem::Modem};
+use super::{conditions::seconds, modem::Modem};
 
 /// A fault to start now.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -14,11 +14,6 @@ pub enum Fault {
     Silence {
         /// Seconds.
         seconds: Option<f64>,
-    },
-    /// Answers nothing until something is done about it.
-    Hang {
-        /// The least that helps.
-        cure: Cure,
     },
     /// Prints bytes without sense.
     Garbage {
@@ -120,7 +115,6 @@ pub enum Fault {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     pub(super) silent_until: Option<Duration>,
-    pub(super) hung: Option<Cure>,
     pub(super) byte_by_byte: bool,
     pub(super) cms: Option<(u16, u32)>,
     pub(super) no_prompt: u32,
@@ -140,7 +134,6 @@ impl Modem {
             Fault::Silence { seconds: length } => {
                 self.faults.silent_until = Some(length.map_or(Duration::MAX, |length| now + seconds(length)));
             }
-            Fault::Hang { cure } => self.faults.hung = Some(cure),
             Fault::Garbage { count } => {
                 let mut dice = Dice::new(self.serial ^ u64::try_from(now.as_micros()).unwrap_or_default());
                 let bytes = (0..count).map(|_| dice.below(256) as u8).collect();
@@ -162,13 +155,9 @@ impl Modem {
                 self.link = link.unwrap_or_else(|| std::mem::take(&mut self.link));
                 self.plugged = true;
                 self.plugs += 1;
-                self.cure(Cure::Replug);
                 self.boot(now);
             }
-            Fault::Reboot => {
-                self.cure(Cure::Power);
-                self.boot(now);
-            }
+            Fault::Reboot => self.boot(now),
             Fault::Registration { state } => {
                 self.registration = state;
                 if self.settings.creg > 0 {
@@ -242,7 +231,6 @@ mod tests {
     fn faults_are_read_as_documented() {
         let table = [
             (r#"{"fault":"silence","seconds":null}"#, Fault::Silence { seconds: None }),
-            (r#"{"fault":"hang","cure":"reset"}"#, Fault::Hang { cure: Cure::Reset }),
             (r#"{"fault":"unplug"}"#, Fault::Unplug),
             (r#"{"fault":"replug","link":"modem-77"}"#, Fault::Replug { link: Some("modem-77".to_owned()) }),
             (r#"{"fault":"cms_error","code":38,"count":2}"#, Fault::CmsError { code: 38, count: 2 }),

@@ -222,9 +222,7 @@ impl Modem {
 
     /// Bytes from the terminal.
     pub fn handle_input(&mut self, now: Duration, bytes: &[u8]) {
-        if self.plugged && self.faults.hung.is_some() {
-            self.read_hung(now, bytes);
-        } else if self.plugged && !self.silent(now) {
+        if self.plugged && !self.silent(now) {
             self.held.extend(bytes);
             self.read_held(now);
         }
@@ -415,7 +413,7 @@ impl Modem {
     }
 
     pub(super) fn silent(&self, now: Duration) -> bool {
-        self.faults.hung.is_some() || self.faults.silent_until.is_some_and(|until| now < until)
+        self.faults.silent_until.is_some_and(|until| now < until)
     }
 
     fn forget(&mut self) {

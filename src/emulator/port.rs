@@ -39,8 +39,6 @@ pub(super) enum Ready {
     Read(usize),
     /// There is room to write.
     Write,
-    /// The first user has opened the port.
-    Opened,
     /// The last user has closed the port.
     Closed,
 }
@@ -83,7 +81,6 @@ impl Port {
                     let mut guard = guard?;
                     let users = self.users;
                     if let Ok(counted) = guard.try_io(|watch| count(watch.get_mut(), users)) {
-                        let before = self.users;
                         let (users, closed) = counted?;
                         self.users = users;
                         if closed {
@@ -91,9 +88,6 @@ impl Port {
                             if users == 0 {
                                 return Ok(Ready::Closed);
                             }
-                        }
-                        if before == 0 && users > 0 {
-                            return Ok(Ready::Opened);
                         }
                     }
                 }

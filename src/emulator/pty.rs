@@ -104,7 +104,6 @@ async fn carry(shared: &Shared, index: usize, mut socket: Socket) -> io::Result<
             ready = socket.port.ready(!held.is_empty(), &mut buffer) => match ready? {
                 Ready::Read(count) => shared.input(index, buffer.get(..count).unwrap_or_default()),
                 Ready::Write => {}
-                Ready::Opened => shared.opened(index),
                 Ready::Closed => {
                     held.clear();
                     socket.port.discard();

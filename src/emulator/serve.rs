@@ -91,7 +91,6 @@ impl Shared {
             *count += 1;
             *count
         };
-        self.opened(index);
         let (near, far) = tokio::io::duplex(4096);
         let shared = self.clone();
         tokio::spawn(async move {
@@ -114,11 +113,6 @@ impl Shared {
             self.0.activity.notify_waiters();
         }
         (output, next)
-    }
-
-    /// A terminal has opened the port.
-    pub(super) fn opened(&self, index: usize) {
-        self.with(|world, now| world.handle_open(now, index));
     }
 
     /// Bytes from the terminal.

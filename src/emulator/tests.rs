@@ -419,28 +419,6 @@ fn injections_are_cut_arranged_and_repeated() {
 }
 
 #[test]
-fn a_hung_modem_needs_its_cure_or_a_stronger_one() {
-    let table: [(Cure, &str); 4] =
-        [(Cure::Reopen, "1.34"), (Cure::Reset, ".234"), (Cure::Replug, "..34"), (Cure::Power, "...4")];
-    let attempts: [fn(&mut World); 4] = [
-        |world| world.handle_open(at(2), 0),
-        |world| world.handle_input(at(2), 0, b"AT+CFUN=1,1\r"),
-        |world| assert!(world.start_fault(at(2), 0, Fault::Replug { link: None })),
-        |world| assert!(world.start_fault(at(2), 0, Fault::Reboot)),
-    ];
-    for (cure, helping) in table {
-        for (attempt, mark) in attempts.iter().zip(helping.chars()) {
-            let mut world = world();
-            assert!(world.start_fault(START, 0, Fault::Hang { cure }));
-            assert_eq!(say(&mut world, at(1), 0, "AT\r"), "");
-            attempt(&mut world);
-            let answer = say(&mut world, at(3), 0, "AT\r");
-            assert_eq!(answer.contains("OK"), mark != '.', "{cure:?} {mark}: {answer:?}");
-        }
-    }
-}
-
-#[test]
 fn drafts_take_places_and_stay() {
     let mut world = world();
     assert!(world.start_fault(START, 0, Fault::Drafts { count: 3 }));

@@ -61,11 +61,6 @@ impl World {
         self.act(now, index, |modem| modem.handle_input(now, bytes));
     }
 
-    /// A terminal has opened a modem's port.
-    pub fn handle_open(&mut self, now: Duration, index: usize) {
-        self.act(now, index, Modem::opened);
-    }
-
     /// Starts a fault; false if there is no such modem.
     pub fn start_fault(&mut self, now: Duration, index: usize, fault: Fault) -> bool {
         self.act(now, index, |modem| modem.start_fault(now, fault)).is_some()
