@@ -97,9 +97,6 @@ pub fn install_provider() {
 /// The certificate of the server, kept ready and reloaded on demand.
 #[derive(Debug)]
 pub struct Reloader {
-    certificate: PathBuf,
-    key: PathBuf,
-    suites: Vec<String>,
     current: watch::Sender<Arc<ServerConfig>>,
 }
 
@@ -110,10 +107,9 @@ impl Reloader {
     /// # Errors
     /// [`TlsError`] naming the file and what to do.
     pub fn load(certificate: &Path, key: &Path, suites: &[&str]) -> Result<(Self, Option<String>), TlsError> {
-        let suites: Vec<String> = suites.iter().map(|&name| name.to_owned()).collect();
-        let (config, notice) = server_config(certificate, key, &suites)?;
+        let (config, notice) = server_config(certificate, key, suites)?;
         let (current, _) = watch::channel(config);
-        Ok((Self { certificate: certificate.to_owned(), key: key.to_owned(), suites, current }, notice))
+        Ok((Self { current }, notice))
     }
 
     /// The configuration to use for each new connection.
@@ -122,12 +118,12 @@ impl Reloader {
         self.current.subscribe()
     }
 
-    /// Reads the files again. On an error the old certificate stays in use.
+    /// Reads certificate and key anew, from where they are now. On an error the old certificate stays in use.
     ///
     /// # Errors
     /// As [`Reloader::load`].
-    pub fn reload(&self) -> Result<Option<String>, TlsError> {
-        let (config, notice) = server_config(&self.certificate, &self.key, &self.suites)?;
+    pub fn reload(&self, certificate: &Path, key: &Path, suites: &[&str]) -> Result<Option<String>, TlsError> {
+        let (config, notice) = server_config(certificate, key, suites)?;
         self.current.send_replace(config);
         Ok(notice)
     }
@@ -141,6 +137,25 @@ impl Reloader {
 /// # Errors
 /// [`TlsError`] naming the file and what to do.
 pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    client_config_with(trust(ca)?)
+}
+
+/// A client's configuration with a verifier made from that of [`trust`].
+///
+/// # Errors
+/// rustls does not take it.
+pub(crate) fn client_config_with(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, TlsError> {
+    let failed = |source| TlsError::Rustls { path: "TLS".into(), source };
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(failed)?;
+    Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+/// The verifier of [`client_config`].
+///
+/// # Errors
+/// [`TlsError`] naming the file and what to do.
+pub(crate) fn trust(ca: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     let path = ca.unwrap_or_else(|| Path::new("the system's certificate store"));
     let certificates = match ca {
         Some(path) => read_certificates(path)?,
@@ -151,15 +166,12 @@ pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
     if roots.is_empty() {
         return Err(ca.map_or(TlsError::NoRoots, |path| TlsError::NoCertificate { path: path.to_owned() }));
     }
-    let failed = |source| TlsError::Rustls { path: path.to_owned(), source };
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|error| failed(rustls::Error::General(error.to_string())))?;
+    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|error| {
+        TlsError::Rustls { path: path.to_owned(), source: rustls::Error::General(error.to_string()) }
+    })?;
     let pinned = if ca.is_some() { certificates } else { Vec::new() };
-    let verifier = Arc::new(ChainOrPinned { chain, pinned });
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(failed)?;
-    Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    Ok(Arc::new(ChainOrPinned { chain, pinned }))
 }
 
 /// A certificate made here, all PEM.
@@ -222,7 +234,7 @@ fn valid(params: &mut CertificateParams, first: Date, last: Date) -> Result<(), 
 fn server_config(
     certificate: &Path,
     key: &Path,
-    suites: &[String],
+    suites: &[&str],
 ) -> Result<(Arc<ServerConfig>, Option<String>), TlsError> {
     let chain = read_certificates(certificate)?;
     let notice = chain.first().and_then(|leaf| notice(leaf, certificate, Timestamp::now()));
@@ -247,11 +259,11 @@ fn server_config(
 }
 
 /// The provider with those suites of the list that it has; all of them if that leaves none.
-fn provider(suites: &[String]) -> CryptoProvider {
+fn provider(suites: &[&str]) -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
     let wanted = |suite: &rustls::SupportedCipherSuite| {
         let name = format!("{:?}", suite.suite());
-        suites.contains(&name)
+        suites.contains(&name.as_str())
     };
     if provider.cipher_suites.iter().any(wanted) {
         provider.cipher_suites.retain(wanted);
@@ -344,7 +356,7 @@ impl ServerCertVerifier for ChainOrPinned {
 }
 
 /// `notBefore` and `notAfter`; `None` if the certificate is not laid out as RFC 5280 4.1 says.
-fn validity(certificate: &CertificateDer<'_>) -> Option<(Timestamp, Timestamp)> {
+pub(crate) fn validity(certificate: &CertificateDer<'_>) -> Option<(Timestamp, Timestamp)> {
     const VERSION: u8 = 0xa0;
     let (_, certificate, _) = element(certificate)?;
     let (_, body, _) = element(certificate)?;
@@ -440,10 +452,10 @@ mod tests {
         let current = reloader.subscribe();
         let before = current.borrow().clone();
         write(folder.path(), "chain.pem", &two.chain);
-        assert!(reloader.reload().is_err());
+        assert!(reloader.reload(&chain, &key, &[]).is_err());
         assert!(Arc::ptr_eq(&before, &current.borrow()));
         write(folder.path(), "key.pem", &two.key);
-        assert!(reloader.reload().is_ok());
+        assert!(reloader.reload(&chain, &key, &[]).is_ok());
         assert!(!Arc::ptr_eq(&before, &current.borrow()));
     }
 
@@ -530,7 +542,7 @@ mod tests {
     #[test]
     fn suites_are_narrowed_but_never_to_none() {
         let all = provider(&[]).cipher_suites.len();
-        assert_eq!(provider(&["TLS13_AES_128_GCM_SHA256".to_owned()]).cipher_suites.len(), 1);
-        assert_eq!(provider(&["nonsense".to_owned()]).cipher_suites.len(), all);
+        assert_eq!(provider(&["TLS13_AES_128_GCM_SHA256"]).cipher_suites.len(), 1);
+        assert_eq!(provider(&["nonsense"]).cipher_suites.len(), all);
     }
 }

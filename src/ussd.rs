@@ -70,6 +70,10 @@ impl SessionState {
 /// The text of a notice, empty if it has none. `hint` is the character set the modem was given with `+CSCS`.
 #[must_use]
 pub fn decode(cusd: &Cusd, hint: Charset) -> String {
+    without_language(text_of(cusd, hint), cusd.dcs)
+}
+
+fn text_of(cusd: &Cusd, hint: Charset) -> String {
     let Some(octets) = cusd.text.as_deref() else { return String::new() };
     let look = Alphabet::of(cusd.dcs);
     let Some(bytes) =
@@ -93,6 +97,27 @@ pub fn decode(cusd: &Cusd, hint: Charset) -> String {
             if looks_like_text(&text) { text } else { plain(octets, look) }
         }
     }
+}
+
+/// Cuts the language that two schemes put before the text, where the modem has not done so: two letters and CR before
+/// septets, two packed septets in place of the first character before UCS2 (TS 23.038 clause 5).
+fn without_language(text: String, dcs: Option<u8>) -> String {
+    let rest = match dcs {
+        Some(0x10) => match text.as_bytes() {
+            [a, b, CR, ..] if a.is_ascii_lowercase() && b.is_ascii_lowercase() => text.get(3..),
+            _ => None,
+        },
+        Some(0x11) => {
+            let mut letters = text.chars();
+            let language = letters.next().and_then(|first| u16::try_from(u32::from(first)).ok()).map(u16::to_be_bytes);
+            let is_language = |octets: [u8; 2]| {
+                octets[1] < 0x40 && gsm7::unpack(&octets, 2).iter().all(|septet| septet.is_ascii_lowercase())
+            };
+            language.filter(|octets| is_language(*octets)).map(|_| letters.as_str())
+        }
+        _ => None,
+    };
+    rest.map(str::to_owned).unwrap_or(text)
 }
 
 /// What the data coding scheme says.
@@ -163,9 +188,16 @@ fn looks_like_hex(text: &str) -> bool {
     !text.is_empty() && text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// Most high octets are alike and small: Latin, Cyrillic, Greek, Arabic and the like with ASCII between.
+/// At least half of it is ASCII, or it is all of one of the blocks from Greek to Arabic with ASCII between.
 fn looks_like_ucs2(octets: &[u8]) -> bool {
     let pairs = octets.chunks_exact(2);
+    let of_block = |block: u8| {
+        let foreign = pairs.clone().filter(|pair| pair.first() == Some(&block)).count();
+        foreign >= 3 && pairs.clone().all(|pair| matches!(pair, [high, _] if *high == 0 || *high == block))
+    };
+    if octets.len().is_multiple_of(2) && (0x03..=0x06).any(of_block) {
+        return true;
+    }
     let ascii = pairs.clone().filter(|pair| matches!(pair, [0, low] if *low >= 0x20 || *low == 0x0a || *low == 0x0d));
     octets.len() >= 2 && octets.len().is_multiple_of(2) && ascii.count() * 2 >= pairs.len()
 }
@@ -201,6 +233,43 @@ mod tests {
             assert_eq!(decode(&cusd(text, dcs), hint), expected, "{}", String::from_utf8_lossy(text));
         }
         assert_eq!(decode(&Cusd { status: 4, text: None, dcs: None }, Charset::Gsm), "");
+    }
+
+    #[test]
+    fn schemes_that_are_missing_or_wrong_and_languages() {
+        let hex = |text: &str| -> String { text.encode_utf16().map(|unit| format!("{unit:04X}")).collect() };
+        let packed = |text: &str| hex::encode(&gsm7::pack(&gsm7::encode(text).unwrap()));
+        let with_language = format!("6537{}", hex("Баланс 5"));
+        for (name, text, dcs, hint, expected) in [
+            ("no scheme, plain", "Balance: 5".to_owned(), None, Charset::Gsm, "Balance: 5"),
+            ("no scheme, UCS2", hex("Balance: 5€"), None, Charset::Gsm, "Balance: 5€"),
+            ("no scheme, Cyrillic", hex("Баланс 5"), None, Charset::Gsm, "Баланс 5"),
+            ("no scheme, packed", packed("Guthaben 5,00"), None, Charset::Gsm, "Guthaben 5,00"),
+            ("septets said, UCS2 meant", hex("Ваш баланс: 12,34"), Some(15), Charset::Gsm, "Ваш баланс: 12,34"),
+            ("septets said, Greek meant", hex("Υπόλοιπο"), Some(15), Charset::Gsm, "Υπόλοιπο"),
+            ("septets said, Arabic meant", hex("رصيدك 5"), Some(0), Charset::Gsm, "رصيدك 5"),
+            ("UCS2 said, plain meant", "Balance: 5".to_owned(), Some(72), Charset::Gsm, "Balance: 5"),
+            ("the terminal's UCS2", hex("Guthaben: 12,34 €"), Some(15), Charset::Ucs2, "Guthaben: 12,34 €"),
+            ("packed in the terminal's UCS2", packed("*100#"), Some(15), Charset::Ucs2, "*100#"),
+            ("surrogates", hex("ok 😀"), Some(72), Charset::Gsm, "ok 😀"),
+            ("Chinese", hex("余额5元"), Some(72), Charset::Gsm, "余额5元"),
+            ("packed with the padding CR", packed("1234567\r"), Some(15), Charset::Gsm, "1234567"),
+            ("language before septets", "en\rBalance".to_owned(), Some(0x10), Charset::Gsm, "Balance"),
+            ("language before packed septets", packed("de\rGuthaben 5"), Some(0x10), Charset::Gsm, "Guthaben 5"),
+            ("language already cut", "Balance".to_owned(), Some(0x10), Charset::Gsm, "Balance"),
+            ("language before UCS2", with_language, Some(0x11), Charset::Gsm, "Баланс 5"),
+            ("no language before UCS2", hex("Баланс 5"), Some(0x11), Charset::Gsm, "Баланс 5"),
+            ("no language, Chinese", hex("余额5元"), Some(0x11), Charset::Gsm, "余额5元"),
+            ("class 0 septets", "Balance".to_owned(), Some(0xf0), Charset::Gsm, "Balance"),
+            ("the SMS scheme", hex("Баланс"), Some(8), Charset::Gsm, "Баланс"),
+            ("a year", "2026".to_owned(), Some(15), Charset::Gsm, "2026"),
+            ("lines", "1 a\n2 b".to_owned(), Some(15), Charset::Gsm, "1 a\n2 b"),
+            ("half a pair", "00410".to_owned(), Some(72), Charset::Gsm, "00410"),
+            ("nothing", String::new(), Some(15), Charset::Gsm, ""),
+        ] {
+            let found = decode(&Cusd { status: 0, text: Some(text.clone().into_bytes()), dcs }, hint);
+            assert_eq!(found, expected, "{name}: {text}");
+        }
     }
 
     #[test]

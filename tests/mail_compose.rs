@@ -42,6 +42,7 @@ fn hostile_messages_make_one_well_formed_mail_each() {
             parts_missing: 0,
             undecodable: false,
             completes: None,
+            origin: smsgate::model::MessageOrigin::Sms,
         };
         let zone = TimeZone::UTC;
         let head =

@@ -13,10 +13,12 @@ mod support;
 use std::{
     net::Ipv4Addr,
     process::{Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use smsgate::{
+    config::Config,
     model::{Health, HealthLevel, OutgoingState},
     rpc::{
         Caller, Connection, Limits,
@@ -189,6 +191,27 @@ async fn a_stopping_server_ends_waiting_calls_with_an_answer() {
     tokio::time::timeout(Duration::from_secs(5), &mut gateway.server).await.expect("a quick end").unwrap();
 }
 
+#[tokio::test]
+async fn a_waiting_call_ends_when_the_configuration_changes_and_its_token_is_checked_again() {
+    let gateway = Gateway::start().await;
+    let (connection, _lifeline) = Connection::open(Ipv4Addr::LOCALHOST.into());
+    let caller = Caller { connection, stopping: gateway.stop.clone() };
+    let call = || {
+        let params = vec![Value::string("tok-00"), Value::string(""), Value::int(60), Value::string("")];
+        gateway.methods.call(&caller, Call { method: "wait_sms".into(), params })
+    };
+    let configure = async {
+        let mut config = Config::clone(&gateway.configure.borrow());
+        config.gateway.api.token_get_sms.clear();
+        gateway.configure.send_replace(Arc::new(config));
+        gateway.receive("not for them").await;
+    };
+    let both = async { tokio::join!(call(), configure) };
+    let (answer, ()) = tokio::time::timeout(Duration::from_secs(5), both).await.expect("an answer at once");
+    assert_eq!(answer, Ok(Value::Array(vec![])));
+    assert_eq!(call().await.unwrap_err().code, 401);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_certificate_is_used_without_a_restart() {
     let gateway = Gateway::start().await;
@@ -196,7 +219,7 @@ async fn a_new_certificate_is_used_without_a_restart() {
     gateway.renew_certificate();
     let refused = "try:\n\tgateway.ping()\nexcept ssl.SSLError:\n\tpass\nelse:\n\tsys.exit('trusted')\n";
     run(python(&gateway, refused), "python3").await;
-    gateway.reloader.reload().unwrap();
+    gateway.reload_certificate();
     run(python(&gateway, "assert gateway.ping() == 'OK'"), "python3").await;
 }
 

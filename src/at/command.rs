@@ -534,6 +534,12 @@ impl Command {
         Self { repeatable: false, secret: true, ..Self::made(text, Accept::Nothing, NETWORK) }
     }
 
+    /// `AT+CUSD=1`: what the network says is shown, be it asked for or not.
+    #[must_use]
+    pub const fn ussd_notices() -> Self {
+        Self::fixed("AT+CUSD=1", Accept::Nothing, QUICK)
+    }
+
     /// `AT+CUSD=2`: ends the session.
     #[must_use]
     pub const fn cancel_ussd() -> Self {

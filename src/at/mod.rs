@@ -27,4 +27,4 @@ pub use response::{
 };
 pub use result::{CommandError, FinalResult};
 pub use urc::{Cusd, Urc};
-pub use ussd_request::{UssdCode, UssdCodeError, UssdRequest};
+pub use ussd_request::{UssdAnswer, UssdAnswerError, UssdCode, UssdCodeError, UssdRequest};

@@ -36,7 +36,29 @@ impl UssdCode {
     }
 }
 
-/// A code as it goes between the quotes of `AT+CUSD`.
+/// An answer to a network's menu: 1 to 182 characters that are the same octet in ASCII and in the GSM default alphabet,
+/// without those that could end a string or a command: no quote, no semicolon, no control character.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct UssdAnswer(String);
+
+/// Why a string is no answer to a menu.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("an answer is 1 to 182 letters and digits without accents, blanks, and ! # % & ' ( ) * + , - . / : < = > ?")]
+pub struct UssdAnswerError;
+
+impl UssdAnswer {
+    /// Checks an answer.
+    ///
+    /// # Errors
+    /// [`UssdAnswerError`] for anything that no modem is sure to carry.
+    pub fn parse(text: &str) -> Result<Self, UssdAnswerError> {
+        let carried = |b: u8| b.is_ascii_alphanumeric() || b" !#%&'()*+,-./:<=>?".contains(&b);
+        let fits = (1..=UssdCode::MAX).contains(&text.len()) && text.bytes().all(carried);
+        if fits { Ok(Self(text.to_owned())) } else { Err(UssdAnswerError) }
+    }
+}
+
+/// A code or answer as it goes between the quotes of `AT+CUSD`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UssdRequest(String);
 
@@ -44,10 +66,21 @@ impl UssdRequest {
     /// Writes a code for a modem.
     #[must_use]
     pub fn encode(code: &UssdCode, charset: Charset, style: UssdStyle) -> Self {
+        Self::of(&code.0, charset, style)
+    }
+
+    /// Writes an answer to a menu for a modem.
+    #[must_use]
+    pub fn answer(answer: &UssdAnswer, charset: Charset, style: UssdStyle) -> Self {
+        Self::of(&answer.0, charset, style)
+    }
+
+    /// `text` has only characters that are their own septets.
+    fn of(text: &str, charset: Charset, style: UssdStyle) -> Self {
         match (style, charset) {
-            (UssdStyle::Charset, Charset::Gsm) => Self(code.0.clone()),
-            (UssdStyle::Charset, Charset::Ucs2) => Self(code.0.bytes().map(|b| format!("{b:04X}")).collect()),
-            (UssdStyle::Packed, _) => Self(hex::encode(&packed(code.0.as_bytes()))),
+            (UssdStyle::Charset, Charset::Gsm) => Self(text.to_owned()),
+            (UssdStyle::Charset, Charset::Ucs2) => Self(text.bytes().map(|b| format!("{b:04X}")).collect()),
+            (UssdStyle::Packed, _) => Self(hex::encode(&packed(text.as_bytes()))),
         }
     }
 
@@ -80,6 +113,39 @@ mod tests {
         }
         assert!(UssdCode::parse(&"1".repeat(182)).is_ok());
         assert!(UssdCode::parse(&"1".repeat(183)).is_err());
+    }
+
+    #[test]
+    fn answers_hold_nothing_that_ends_a_string_or_a_command() {
+        for (text, fits) in [
+            ("1", true),
+            ("Max Muster, 12-34", true),
+            ("*100#", true),
+            ("a?b!c", true),
+            ("", false),
+            ("1\"", false),
+            ("1\r", false),
+            ("1\nAT", false),
+            ("1;+CFUN=0", false),
+            ("\u{1a}", false),
+            ("1\u{1b}", false),
+            ("a\\b", false),
+            ("a@b", false),
+            ("a_b", false),
+            ("$5", false),
+            ("grün", false),
+            ("٣", false),
+            ("[1]", false),
+        ] {
+            assert_eq!(UssdAnswer::parse(text).is_ok(), fits, "{text:?}");
+        }
+        assert!(UssdAnswer::parse(&"1".repeat(183)).is_err());
+        // Every octet there is: what passes is the same septet, and neither quotes nor parts a command.
+        let passing = (0..=u8::MAX).filter(|b| UssdAnswer::parse(&char::from(*b).to_string()).is_ok());
+        for octet in passing {
+            assert_eq!(gsm7::decode(&[octet]), char::from(octet).to_string(), "{octet:#04x}");
+            assert!((0x20..0x7f).contains(&octet) && !matches!(octet, b'"' | b';' | b'\\'), "{octet:#04x}");
+        }
     }
 
     #[test]

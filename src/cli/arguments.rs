@@ -5,9 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    cert::CertArgs, check_config::CheckConfigArgs, completions::CompletionsArgs, connection::Connection,
-    decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs, send_sms::SendSmsArgs, send_ussd,
-    send_ussd::SendUssdArgs, stats::StatsArgs, token::TokenArgs,
+    cert::CertArgs, check::CheckArgs, check_config::CheckConfigArgs, completions::CompletionsArgs,
+    connection::Connection, decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs,
+    sandbox_test::SandboxTestArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs, sim::SimArgs,
+    stats::StatsArgs, token::TokenArgs, trace::TraceArgs,
 };
 use crate::{demo::DemoArgs, emulator::EmulateArgs};
 
@@ -38,16 +39,22 @@ pub(super) enum Command {
     Decode(DecodeArgs),
     /// Show SMS in and out over virtual modems, with mails; needs no hardware
     Demo(DemoArgs),
+    /// Attack a gateway from within, and see whether its sandbox holds; needs no hardware
+    SandboxTest(SandboxTestArgs),
     /// Send an SMS through a running gateway and wait until it is delivered
     SendSms(Remote<SendSmsArgs>),
     /// Show the SMS that a running gateway received lately
     GetSms(Remote<GetSmsArgs>),
-    /// Send a USSD code through a running gateway and show the answer
+    /// Send a USSD code through a running gateway, show the answer, and answer menus
     SendUssd(Remote<SendUssdArgs>),
     /// Show what the modems of a running gateway are doing
     Stats(Remote<StatsArgs>),
     /// Send and look interactively
     Shell(Gateway),
+    /// Show the SIM cards of the gateway on this machine, and accept a swapped one
+    Sim(SimArgs),
+    /// Record what goes over a modem's line, without PINs, texts and numbers
+    Trace(TraceArgs),
     /// Print the script that completes arguments in a shell
     Completions(CompletionsArgs),
     /// Write the manual pages into a folder
@@ -118,16 +125,19 @@ impl Action {
 }
 
 /// Check the health of the SMS gateway (Icinga and Nagios plugin)
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "check_smsgate", version, max_term_width = 100)]
 pub(super) struct CheckArguments {
+    #[command(flatten)]
+    pub(super) check: CheckArgs,
     #[command(flatten)]
     pub(super) connection: Connection,
 }
 
 /// Counters and balances of the SMS gateway (Munin plugin)
 ///
-/// Reads the variables smsgate_host, smsgate_port, smsgate_cafile and smsgate_api_token.
+/// Reads the variables smsgate_host, smsgate_port, smsgate_cafile and smsgate_api_token, and MUNIN_CAP_DIRTYCONFIG, with
+/// which `config` brings the values along.
 #[derive(Debug, Parser)]
 #[command(name = "munin_smsgate", version, max_term_width = 100)]
 pub(super) struct MuninArguments {

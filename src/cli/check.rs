@@ -1,119 +1,109 @@
-//! `check_smsgate`: the gateway's health for Icinga and Nagios (their plugin interface: one line, exit code 0 to 3).
+//! `check_smsgate`: the gateway's health, or the age of its certificate, for Icinga and Nagios.
+//!
+//! An exit code from 0 to 3 whatever happens, within [`DEADLINE`]; what is told is judged in `report`. The health token may
+//! not read statistics, and a token tried where it does not belong is a logged refusal: statistics are asked for only with
+//! a token named for them.
 
 use std::{
+    env,
     io::Write,
     time::{Duration, Instant},
 };
 
+use clap::Args;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
 use super::{
-    client::{Cause, Client, ClientError},
+    certificate,
+    client::{Client, ClientError},
     connection::Connection,
-    exit::Failure,
+    report::{self, Level, Report},
+    stats,
 };
-use crate::{model::printable, rpc::wire::Value};
+use crate::rpc::wire::Value;
 
 /// Longest the check may take, as monitoring hosts expect.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// The variable with the token for statistics; it wins over the flag.
+const STATS_TOKEN_VARIABLE: &str = "SMSGATE_STATS_TOKEN";
 
-/// What monitoring is told.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Level {
-    Ok,
-    Warning,
-    Critical,
-    Unknown,
-}
-
-impl Level {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "OK",
-            Self::Warning => "WARNING",
-            Self::Critical => "CRITICAL",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
-
-    const fn code(self) -> u8 {
-        match self {
-            Self::Ok => 0,
-            Self::Warning => 1,
-            Self::Critical => 2,
-            Self::Unknown => 3,
-        }
-    }
-
-    fn named(word: &str) -> Self {
-        [Self::Ok, Self::Warning, Self::Critical]
-            .into_iter()
-            .find(|level| level.word() == word)
-            .unwrap_or(Self::Unknown)
-    }
+/// Flags of the check beside those of the connection.
+#[derive(Args, Clone)]
+pub(super) struct CheckArgs {
+    /// Token for get_stats, for performance data of each modem; better put it into the variable SMSGATE_STATS_TOKEN
+    #[arg(long, value_name = "TOKEN", conflicts_with = "certificate")]
+    stats_token: Option<String>,
+    /// State when nobody listens on the port; upstream's check said critical
+    #[arg(long, value_name = "STATE", value_enum, default_value = "unknown")]
+    refused: Level,
+    /// Check how long the certificate is still valid instead of the health; needs no token
+    #[arg(long)]
+    certificate: bool,
+    /// Days left at which the certificate is worth a warning
+    #[arg(long, value_name = "DAYS", default_value_t = 25, requires = "certificate")]
+    warning: u16,
+    /// Days left at which the certificate is critical
+    #[arg(long, value_name = "DAYS", default_value_t = 5, requires = "certificate")]
+    critical: u16,
 }
 
 /// The exit code for arguments that make no sense.
 pub(super) const USAGE_CODE: u8 = Level::Unknown.code();
 
-/// Prints the line and returns the exit code.
-pub(super) fn run(connection: &Connection, out: &mut impl Write) -> u8 {
+/// Prints the lines and returns the exit code.
+pub(super) fn run(connection: &Connection, args: &CheckArgs, out: &mut impl Write) -> u8 {
     let start = Instant::now();
-    let (level, mut line) = match connection.client(DEADLINE) {
-        Ok(client) => match client.call("get_health_state", &[]) {
-            Ok(answer) => healthy(&answer),
-            Err(error) => unhealthy(&client, &error),
-        },
-        Err(Failure::Client(error)) => (Level::Unknown, error.to_string()),
-        Err(other) => (Level::Unknown, other.to_string()),
-    };
-    // The bar ends the text in the plugin interface.
-    line = printable(&line).replace('|', "/");
-    let seconds = start.elapsed().as_secs_f64();
-    match writeln!(out, "{} {line}| time={seconds:.3}s;;;0;{}", level.word(), DEADLINE.as_secs()) {
-        Ok(()) => level.code(),
+    let mut report =
+        if args.certificate { certificate_report(connection, args) } else { health(connection, args, start) };
+    let seconds = (start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+    report.perfdata.gauge("time", seconds, "s", 0.0, DEADLINE.as_secs_f64());
+    match out.write_all(report.lines().as_bytes()) {
+        Ok(()) => report.level.code(),
         Err(_) => Level::Unknown.code(),
     }
 }
 
-fn healthy(answer: &Value) -> (Level, String) {
-    let pair = answer.as_array().unwrap_or_default();
-    let word = |at: usize| pair.get(at).and_then(Value::as_str).unwrap_or_default();
-    let level = Level::named(word(0));
-    match (level, word(1)) {
-        (Level::Unknown, _) => (level, "the answer is not understood ".to_owned()),
-        (_, "") => (level, String::new()),
-        (_, reasons) => (level, format!("{reasons} ")),
+fn health(connection: &Connection, args: &CheckArgs, start: Instant) -> Report {
+    let client = match connection.client(DEADLINE) {
+        Ok(client) => client,
+        Err(failure) => return Report::of(Level::Unknown, failure.to_string()),
+    };
+    let answer = client.call("get_health_state", &[]);
+    client.abandon();
+    let mut report = match answer {
+        Ok(answer) => report::healthy(&answer),
+        Err(error) => return report::unhealthy(&error, args.refused),
+    };
+    if let Some(token) = stats_token(args) {
+        let left = DEADLINE.saturating_sub(start.elapsed());
+        match modems(connection, token, left) {
+            Ok(modems) => report::describe(&modems, &mut report),
+            Err(error) => report.details.push(format!("no statistics: {error}")),
+        }
     }
+    report
 }
 
-fn unhealthy(client: &Client, error: &ClientError) -> (Level, String) {
-    let place = client.endpoint();
-    match error {
-        // Upstream's words, which sites match on.
-        ClientError::Transport(_, Cause::Refused) => {
-            (Level::Critical, format!("Connection to {}:{} refused. ", place.host, place.port))
-        }
-        ClientError::Transport(_, Cause::TimedOut(_) | Cause::Authorities(_) | Cause::System(_))
-        | ClientError::Fault(_)
-        | ClientError::Interrupted => (Level::Unknown, format!("{error} ")),
-        ClientError::Transport(..) => (Level::Critical, format!("{error} ")),
-    }
+fn stats_token(args: &CheckArgs) -> Option<SecretString> {
+    let variable = env::var(STATS_TOKEN_VARIABLE).ok();
+    variable.or_else(|| args.stats_token.clone()).filter(|token| !token.is_empty()).map(SecretString::from)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn modems(
+    connection: &Connection,
+    token: SecretString,
+    deadline: Duration,
+) -> Result<Vec<(String, Value)>, ClientError> {
+    let client = Client::new(connection.endpoint(), token, deadline)?;
+    let modems = stats::fetch(&client);
+    client.abandon();
+    modems
+}
 
-    #[test]
-    fn answers_become_levels() {
-        for (level, reasons, expected) in [
-            ("OK", "", (Level::Ok, "")),
-            ("WARNING", "weak signal", (Level::Warning, "weak signal ")),
-            ("CRITICAL", "a; b", (Level::Critical, "a; b ")),
-            ("FINE", "", (Level::Unknown, "the answer is not understood ")),
-        ] {
-            let answer = Value::Array(vec![Value::string(level), Value::string(reasons)]);
-            assert_eq!(healthy(&answer), (expected.0, expected.1.to_owned()), "{level}");
-        }
-        assert_eq!(healthy(&Value::int(1)).0, Level::Unknown);
+fn certificate_report(connection: &Connection, args: &CheckArgs) -> Report {
+    match certificate::end(connection.endpoint(), DEADLINE) {
+        Ok(end) => report::aged(end, Timestamp::now(), args.warning, args.critical),
+        Err(error) => report::unhealthy(&error, args.refused),
     }
 }

@@ -174,6 +174,19 @@ impl Client {
     /// # Errors
     /// The certificates to trust cannot be read.
     pub fn new(endpoint: Endpoint, token: SecretString, deadline: Duration) -> Result<Self, ClientError> {
+        match tls::client_config(endpoint.ca.as_deref()) {
+            Ok(config) => Self::with_tls(endpoint, token, deadline, config),
+            Err(error) => Err(ClientError::Transport(endpoint, Cause::Authorities(error.to_string()))),
+        }
+    }
+
+    /// As [`Client::new`], with another idea of whom to trust than the endpoint's.
+    pub(super) fn with_tls(
+        endpoint: Endpoint,
+        token: SecretString,
+        deadline: Duration,
+        tls: ClientConfig,
+    ) -> Result<Self, ClientError> {
         let runtime = match Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => return Err(ClientError::Transport(endpoint, Cause::System(error))),
@@ -185,11 +198,7 @@ impl Client {
                 Err(error) => return Err(ClientError::Transport(endpoint, Cause::System(error))),
             }
         };
-        let tls = match tls::client_config(endpoint.ca.as_deref()) {
-            Ok(config) => Arc::new(config),
-            Err(error) => return Err(ClientError::Transport(endpoint, Cause::Authorities(error.to_string()))),
-        };
-        Ok(Self { endpoint, token, deadline, runtime, interrupts, tls })
+        Ok(Self { endpoint, token, deadline, runtime, interrupts, tls: Arc::new(tls) })
     }
 
     /// Where calls go.
@@ -220,6 +229,21 @@ impl Client {
     /// Runs something of the caller's that makes calls among other things. Ctrl-C is its business.
     pub(super) fn run<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
+    }
+
+    /// Connects, agrees on TLS and hangs up.
+    pub(super) fn handshake(&self) -> Result<(), ClientError> {
+        self.until_interrupted(async {
+            match timeout(self.deadline, self.connect()).await {
+                Ok(connected) => connected.map(drop).map_err(|cause| self.transport(cause)),
+                Err(_) => Err(self.transport(Cause::TimedOut(self.deadline))),
+            }
+        })
+    }
+
+    /// Ends without waiting for a look-up of the host's name that may still be under way.
+    pub(super) fn abandon(self) {
+        self.runtime.shutdown_background();
     }
 
     /// Waits.

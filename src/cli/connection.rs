@@ -40,9 +40,12 @@ impl Connection {
     /// # Errors
     /// No token, an unreadable CA file.
     pub(super) fn client(&self, deadline: Duration) -> Result<Client, Failure> {
-        let token = self.token()?;
-        let endpoint = Endpoint { host: self.host.clone(), port: self.port, ca: self.ca.clone() };
-        Ok(Client::new(endpoint, token, deadline)?)
+        Ok(Client::new(self.endpoint(), self.token()?, deadline)?)
+    }
+
+    /// Where the gateway is.
+    pub(super) fn endpoint(&self) -> Endpoint {
+        Endpoint { host: self.host.clone(), port: self.port, ca: self.ca.clone() }
     }
 
     fn token(&self) -> Result<SecretString, Failure> {

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod cert;
+mod certificate;
 mod check;
 mod check_config;
 pub mod client;
@@ -18,14 +19,20 @@ mod exit;
 mod get_sms;
 mod json;
 mod live_status;
+mod local;
 mod manual;
 mod munin;
+mod perfdata;
+mod report;
+mod sandbox_test;
 mod send_sms;
 mod send_ussd;
 mod shell;
+mod sim;
 mod stats;
 pub(crate) mod terminal;
 pub(crate) mod token;
+mod trace;
 
 use std::{
     ffi::OsString,
@@ -45,21 +52,22 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let name = arguments.first().and_then(|name| Path::new(name).file_stem()).and_then(|name| name.to_str());
     match name {
+        _ if munin::is_asking() => munin_plugin(arguments),
         Some("smsgate-client") => parse::<ClientArguments>(arguments)
             .map_or_else(Exit::into, |arguments| ended(ask(&arguments.gateway, &arguments.action))),
         Some("check_smsgate") => match parse::<CheckArguments>(arguments) {
-            Ok(arguments) => check::run(&arguments.connection, &mut stdout().lock()).into(),
+            Ok(arguments) => check::run(&arguments.connection, &arguments.check, &mut stdout().lock()).into(),
             Err(Exit::Ok) => ExitCode::SUCCESS,
             Err(_) => check::USAGE_CODE.into(),
         },
-        Some("munin_smsgate") => parse::<MuninArguments>(arguments).map_or_else(Exit::into, |arguments| {
-            ended(
-                munin::connection_from_environment()
-                    .and_then(|connection| munin::run(&connection, arguments.request.as_deref(), &mut stdout().lock())),
-            )
-        }),
+        Some("munin_smsgate") => munin_plugin(arguments),
         _ => parse::<Arguments>(arguments).map_or_else(Exit::into, |arguments| obey(arguments.command)),
     }
+}
+
+fn munin_plugin(arguments: Vec<OsString>) -> ExitCode {
+    parse::<MuninArguments>(arguments)
+        .map_or_else(Exit::into, |arguments| ended(munin::run(arguments.request.as_deref(), &mut stdout().lock())))
 }
 
 /// Reads arguments; help and complaints are printed here.
@@ -71,6 +79,12 @@ fn parse<T: Parser>(arguments: Vec<OsString>) -> Result<T, Exit> {
 }
 
 fn obey(command: Command) -> ExitCode {
+    // Before standard output is locked: another thread of it writes there.
+    if let Command::SandboxTest(args) = &command
+        && args.inside
+    {
+        return sandbox_test::run_inside(args);
+    }
     let out = &mut stdout().lock();
     ended(match command {
         // The daemon has a log and exit codes of its own.
@@ -79,6 +93,7 @@ fn obey(command: Command) -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args, out),
         Command::Token(args) => token::run(&args, out),
         Command::Cert(args) => cert::run(&args, out),
+        Command::SandboxTest(args) => sandbox_test::run(&args, out),
         Command::Demo(args) => crate::demo::run(&args, out),
         Command::Decode(args) => decode::run(&args, &mut stdin().lock(), out),
         Command::SendSms(remote) => ask(&remote.gateway, &Action::SendSms(remote.args)),
@@ -86,6 +101,8 @@ fn obey(command: Command) -> ExitCode {
         Command::SendUssd(remote) => ask(&remote.gateway, &Action::SendUssd(remote.args)),
         Command::Stats(remote) => ask(&remote.gateway, &Action::Stats(remote.args)),
         Command::Shell(gateway) => ask(&gateway, &Action::Shell),
+        Command::Sim(args) => sim::run(&args, out),
+        Command::Trace(args) => trace::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),
         Command::Manual(args) => manual::run(&args),
     })

@@ -1,8 +1,10 @@
-//! `munin_smsgate`: counters and balances for Munin (its plugin interface and multigraph protocol).
+//! `munin_smsgate`: counters, balances, signal and health for Munin (its plugin interface, the multigraph protocol and
+//! dirtyconfig).
 //!
-//! Graph and field names are upstream's, since Munin names its history files after them.
+//! The names of the graphs and fields for sent, received and balance are upstream's, since Munin names its history files
+//! after them.
 
-use std::{env, io::Write, time::Duration};
+use std::{collections::BTreeMap, env, io::Write, time::Duration};
 
 use super::{
     connection::Connection,
@@ -17,51 +19,128 @@ struct Graph {
     /// Start of graph and field names.
     name: &'static str,
     title: &'static str,
-    /// The member of `get_stats`.
-    member: &'static str,
+    scale: &'static str,
     kind: &'static str,
     label: &'static str,
     info: &'static str,
     /// `None` = the currency.
     unit: Option<&'static str>,
+    /// Least and, where there is one, greatest value.
+    bounds: (&'static str, Option<&'static str>),
+    /// `warning` and `critical` of a modem.
+    limits: fn(&Value) -> Option<(String, String)>,
+    /// The value of a modem, if it is known.
+    value: fn(&Value) -> Option<f64>,
 }
 
-const GRAPHS: [Graph; 3] = [
+const GRAPHS: [Graph; 5] = [
     Graph {
         name: "sent",
         title: "Sent via modem",
-        member: "sent",
+        scale: "-l 0",
         kind: "DERIVE",
         label: "sent via",
         info: "SMS sent via modem",
         unit: Some("sent"),
+        bounds: ("0", None),
+        limits: |_| None,
+        value: |modem| stats::number(modem, "sent"),
     },
     Graph {
         name: "recv",
         title: "Received via modem",
-        member: "received",
+        scale: "-l 0",
         kind: "DERIVE",
         label: "received via",
         info: "SMS received via modem",
         unit: Some("received"),
+        bounds: ("0", None),
+        limits: |_| None,
+        value: |modem| stats::number(modem, "received"),
     },
     Graph {
         name: "balance",
         title: "Balance of SIM card in modem",
-        member: "balance",
+        scale: "-l 0",
         kind: "GAUGE",
         label: "balance of",
         info: "Account balance of SIM card in modem",
         unit: None,
+        bounds: ("0", None),
+        limits: |modem| {
+            let floor = |member| stats::number(modem, member).map(|limit| format!("{limit}:"));
+            floor("balance_warning").zip(floor("balance_critical"))
+        },
+        value: |modem| stats::number(modem, "balance"),
+    },
+    Graph {
+        name: "signal",
+        title: "Signal of modem",
+        scale: "-l -113 -u -51",
+        kind: "GAUGE",
+        label: "signal of",
+        info: "Signal strength (RSSI) of modem",
+        unit: Some("dBm"),
+        bounds: ("-113", Some("-51")),
+        // Below +CSQ 6 and below +CSQ 2, as health judges it.
+        limits: |_| Some(("-101:".to_owned(), "-109:".to_owned())),
+        // What is not there has no signal, not a weak one.
+        value: |modem| stats::number(modem, "current_signal").filter(|_| !stats::text(modem, "port").is_empty()),
+    },
+    Graph {
+        name: "health",
+        title: "Health of modem",
+        scale: "-l 0 -u 2",
+        kind: "GAUGE",
+        label: "health of",
+        info: "Health (0 OK, 1 warning, 2 critical) of modem",
+        unit: Some("state"),
+        bounds: ("0", Some("2")),
+        limits: |_| Some((":0".to_owned(), ":1".to_owned())),
+        value: |modem| match stats::text(modem, "health_state_short").as_str() {
+            "OK" => Some(0.0),
+            "WARNING" => Some(1.0),
+            "CRITICAL" => Some(2.0),
+            _ => None,
+        },
     },
 ];
 
-/// Where the gateway is, from the variables a Munin node sets.
+/// Whether a Munin node runs this program. It does so by the name of the link in its folder, which upstream's manual calls
+/// `smsgate`, as the whole program is called.
+pub(super) fn is_asking() -> bool {
+    variable("MUNIN_CAP_MULTIGRAPH").is_some()
+}
+
+/// Prints what Munin asked for.
 ///
 /// # Errors
-/// A port that is no number.
-pub(super) fn connection_from_environment() -> Result<Connection, Failure> {
-    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+/// [`Failure`]: an unusable variable, no answer from the gateway.
+pub(super) fn run(request: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
+    let fetched = connection().and_then(|connection| {
+        let client = connection.client(DEADLINE)?;
+        let modems = stats::fetch(&client);
+        client.abandon();
+        Ok(modems?)
+    });
+    let dirty = variable("MUNIN_CAP_DIRTYCONFIG").is_some_and(|value| value == "1");
+    let text = match (request, fetched) {
+        (Some("autoconf"), Ok(_)) => "yes\n".to_owned(),
+        // A plugin that cannot work here says so and ends well.
+        (Some("autoconf"), Err(error)) => format!("no ({error})\n"),
+        (_, Err(error)) => return Err(error),
+        (Some("config"), Ok(modems)) => graphs(&modems, true, dirty),
+        (None | Some(""), Ok(modems)) => graphs(&modems, false, true),
+        (Some(other), Ok(_)) => {
+            let line = format!("no such request: {}; Munin asks for config, autoconf or nothing", printable(other));
+            return Err(Failure::new(Exit::Usage, line));
+        }
+    };
+    Ok(out.write_all(text.as_bytes())?)
+}
+
+/// Where the gateway is, from the variables a Munin node sets.
+fn connection() -> Result<Connection, Failure> {
     Ok(Connection {
         host: variable("smsgate_host").unwrap_or_else(|| "localhost".to_owned()),
         port: variable("smsgate_port").map_or(Ok(7000), |port| {
@@ -73,62 +152,87 @@ pub(super) fn connection_from_environment() -> Result<Connection, Failure> {
     })
 }
 
-/// Prints what Munin asked for.
-///
-/// # Errors
-/// [`Failure`].
-pub(super) fn run(connection: &Connection, request: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
-    let fetched = connection.client(DEADLINE).and_then(|client| stats::fetch(&client).map_err(Failure::Client));
-    let text = match (request, fetched) {
-        (Some("autoconf"), Ok(_)) => "yes\n".to_owned(),
-        (Some("autoconf"), Err(error)) => format!("no ({error})\n"),
-        (Some("config"), Ok(modems)) => config(&modems),
-        (_, Ok(modems)) => values(&modems),
-        (_, Err(error)) => return Err(error),
-    };
-    Ok(out.write_all(text.as_bytes())?)
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn config(modems: &[(String, Value)]) -> String {
+/// A part per graph and modem: how to draw it, its value, or both.
+fn graphs(modems: &[(String, Value)], with_config: bool, with_value: bool) -> String {
+    let fields = fields(modems);
     let mut text = String::new();
-    for Graph { name, title, kind, label, info, unit, .. } in &GRAPHS {
-        for (id, modem) in modems {
-            let (field, id) = (field(id), printable(id));
-            let currency = stats::text(modem, "currency");
-            let unit = unit.unwrap_or(&currency);
-            text += &format!(
-                "multigraph smsgate_{name}_{field}\n\
-                 graph_title SMSGate - {title} {id}\n\
-                 graph_args --base 1000 -l 0\n\
-                 graph_vlabel {unit}\n\
-                 graph_scale no\n\
-                 graph_category smsgate\n\
-                 {name}_{field}.label {label} {id}\n\
-                 {name}_{field}.info {info} {id}.\n\
-                 {name}_{field}.type {kind}\n\
-                 {name}_{field}.min 0\n\n"
-            );
+    for graph in &GRAPHS {
+        for ((id, modem), field) in modems.iter().zip(&fields) {
+            let field = format!("{}_{field}", graph.name);
+            text += &format!("multigraph smsgate_{field}\n");
+            if with_config {
+                text += &config(graph, &field, &printable(id), modem);
+            }
+            if with_value {
+                let value = (graph.value)(modem).map_or_else(|| "U".to_owned(), |value| value.to_string());
+                text += &format!("{field}.value {value}\n");
+            }
+            text.push('\n');
         }
     }
     text
 }
 
-fn values(modems: &[(String, Value)]) -> String {
-    let mut text = String::new();
-    for Graph { name, member, .. } in &GRAPHS {
-        for (id, modem) in modems {
-            let field = field(id);
-            let value = match modem.member(member) {
-                Some(Value::Number(number)) => number.to_f64().to_string(),
-                _ => "U".to_owned(),
-            };
-            text += &format!("multigraph smsgate_{name}_{field}\n{name}_{field}.value {value}\n\n");
-        }
+fn config(graph: &Graph, field: &str, id: &str, modem: &Value) -> String {
+    let Graph { title, scale, kind, label, info, unit, bounds: (least, greatest), limits, .. } = graph;
+    let currency = stats::text(modem, "currency");
+    let unit = unit.unwrap_or(&currency);
+    let mut text = format!(
+        "graph_title SMSGate - {title} {id}\n\
+         graph_args --base 1000 {scale}\n\
+         graph_vlabel {unit}\n\
+         graph_scale no\n\
+         graph_category smsgate\n\
+         {field}.label {label} {id}\n\
+         {field}.info {info} {id}.\n\
+         {field}.type {kind}\n\
+         {field}.min {least}\n"
+    );
+    if let Some(greatest) = greatest {
+        text += &format!("{field}.max {greatest}\n");
+    }
+    if let Some((warning, critical)) = limits(modem) {
+        text += &format!("{field}.warning {warning}\n{field}.critical {critical}\n");
     }
     text
 }
 
-/// An identifier as part of a field name: letters, digits and underscores are all that Munin takes.
-fn field(id: &str) -> String {
-    id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+/// The identifiers as parts of field names: letters, digits and underscores are all that Munin takes. Two that become the
+/// same are numbered, so that none overwrites the history of another.
+fn fields(modems: &[(String, Value)]) -> Vec<String> {
+    let mut taken: BTreeMap<String, u32> = BTreeMap::new();
+    let cleaned =
+        |id: &str| -> String { id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect() };
+    modems
+        .iter()
+        .map(|(id, _)| {
+            let field = cleaned(id);
+            let times = taken.entry(field.clone()).or_default();
+            *times += 1;
+            if *times == 1 { field } else { format!("{field}__{times}") }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_become_field_names() {
+        let modems = ["00", "roof-1", "roof 1", "Ä"].map(|id| (id.to_owned(), Value::Struct(vec![])));
+        assert_eq!(fields(&modems), ["00", "roof_1", "roof_1__2", "_"]);
+    }
+
+    #[test]
+    fn what_is_unknown_is_u_and_has_no_limits() {
+        let modems = [("00".to_owned(), Value::Struct(vec![("balance".into(), Value::string(""))]))];
+        let text = graphs(&modems, true, true);
+        assert_eq!(text.matches(".value U\n").count(), GRAPHS.len(), "{text}");
+        assert!(!text.contains("balance_00.warning"), "{text}");
+    }
 }

@@ -30,7 +30,7 @@ const HELP: &str = "\
   status       what the modems are doing (also: just Enter)
   loop-status  the same on a screen that keeps itself up to date, until q
   sms          send an SMS
-  ussd         send a USSD code
+  ussd         send a USSD code and answer its menus
   help         this list
   exit         leave (also: Ctrl-D)";
 
@@ -83,7 +83,10 @@ fn obey(
         "" | "status" => return status(client, out).map(drop),
         "loop-status" => live_status::run(client, out),
         "ussd" => match questions_ussd(prompt, phone_number) {
-            Some(args) => send_ussd::run(client, Some(phone_number), &args, out),
+            Some(args) => {
+                let mut answer = |question: &str| ask(prompt, question);
+                send_ussd::converse(client, Some(phone_number), &args, out, &mut answer)
+            }
             None => Ok(()),
         },
         "sms" => match questions_sms(prompt, phone_number) {
@@ -129,7 +132,7 @@ fn told(done: Result<(), Failure>, out: &mut impl Write) -> Result<(), Failure> 
 fn questions_ussd(prompt: &mut Prompt, phone_number: &mut String) -> Option<SendUssdArgs> {
     ask_phone_number(prompt, phone_number)?;
     let code = ask(prompt, "+ USSD code: ")?;
-    Some(SendUssdArgs { code, json: false })
+    Some(SendUssdArgs { code, single: false, json: false })
 }
 
 fn questions_sms(prompt: &mut Prompt, phone_number: &mut String) -> Option<SendSmsArgs> {

@@ -95,6 +95,20 @@ pub(super) fn text_of(value: &Value) -> String {
     }
 }
 
+/// A member of a modem's struct as a number; `None` if it is none, as an unknown balance.
+#[must_use]
+pub(super) fn number(modem: &Value, member: &str) -> Option<f64> {
+    match modem.member(member)? {
+        Value::Number(number) => Some(number.to_f64()),
+        Value::Array(_)
+        | Value::Base64(_)
+        | Value::Boolean(_)
+        | Value::DateTime(_)
+        | Value::String(_)
+        | Value::Struct(_) => None,
+    }
+}
+
 struct Column {
     title: &'static str,
     right: bool,

@@ -64,7 +64,7 @@ pub(super) fn run(args: &TokenArgs, out: &mut impl Write) -> Result<(), Failure>
          Give the token to the client, in the variable SMSGATE_APITOKEN. It is kept nowhere else.\n\
          Put the hash into smsgate.conf, section [api], behind the functions it is for (several hashes: a blank between):\n\
          \n    token_send_sms = {hash}\n\n\
-         Then restart the gateway."
+         Then reload the gateway: systemctl reload smsgate, or kill -HUP and its process id."
     )?;
     Ok(())
 }

@@ -29,6 +29,7 @@ const HARMLESS: &[&str] = &[
     "enable_send_ussd",
     "enabled",
     "encoding",
+    "forward_ussd",
     "from",
     "get_sms_window",
     "health_check_interval",
@@ -37,6 +38,7 @@ const HARMLESS: &[&str] = &[
     "key",
     "level",
     "message_lifetime",
+    "mode",
     "path",
     "phone_number",
     "port",
@@ -54,6 +56,7 @@ const HARMLESS: &[&str] = &[
     "user",
     "ussd_account_balance",
     "ussd_account_balance_regexp",
+    "ussd_allowed",
     "wait_for_delivery",
     "wait_for_start",
 ];

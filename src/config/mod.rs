@@ -4,6 +4,7 @@
 
 pub mod ciphers;
 mod diagnostic;
+mod difference;
 mod fields;
 mod gateway;
 pub mod ini;
@@ -16,13 +17,14 @@ use fields::Document;
 use ini::Ini;
 
 pub use diagnostic::{Diagnostic, Place, Severity, Source, render};
+pub use difference::{Difference, Key, SlotChange};
 pub use gateway::{
-    Api, Gateway, LogLevel, Logging, Mail, MailSecurity, Modempool, SelfTestInterval, Server, StoreConfig,
+    Api, Gateway, LogLevel, Logging, Mail, MailSecurity, Modempool, Seccomp, SelfTestInterval, Server, StoreConfig,
 };
 pub use sims::{SimEncoding, Slot};
 
 /// Both files, understood.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// `smsgate.conf`.
     pub gateway: Gateway,
@@ -35,10 +37,12 @@ pub struct Config {
 #[must_use]
 pub fn load(gateway: Source<'_>, sims: Source<'_>) -> (Option<Config>, Vec<Diagnostic>) {
     let (mut sims, sims_ini) = Document::new(sims);
-    let slots = Slot::read_all(&mut sims, &sims_ini);
+    let mut slots = Slot::read_all(&mut sims, &sims_ini);
     let names: Vec<_> = slots.iter().map(|slot| slot.id.clone()).collect();
     let (mut document, ini) = Document::new(gateway);
     let gateway = Gateway::read(&mut document, &ini, &names);
+    let forward_ussd = gateway.mail.enabled && gateway.mail.forward_ussd;
+    slots.iter_mut().for_each(|slot| slot.forward_ussd = forward_ussd);
 
     if gateway.modempool.sms_self_test_interval.is_some() {
         warn_of_untested(&mut sims, &sims_ini, &slots);
@@ -152,7 +156,7 @@ mod tests {
             assert!(diagnostic.starts_with(start), "{diagnostic}");
         }
         let config = config.unwrap();
-        assert!(!config.gateway.api.enable_send_sms && !config.gateway.seccomp);
+        assert!(!config.gateway.api.enable_send_sms && config.gateway.seccomp == Seccomp::Off);
         assert_eq!(config.gateway.modempool.health_check_interval, Duration::from_secs(3600));
         let slot = &config.slots[0];
         assert_eq!(slot.pin.as_ref().map(|pin| pin.expose_secret()), Some("2342"));
@@ -183,7 +187,7 @@ mod tests {
         );
         assert_eq!((modempool.health_check_interval, modempool.sms_self_test_interval), (seconds(600), None));
         assert_eq!((modempool.serial_ports_hint_file, logging.level), (None, LogLevel::Info));
-        assert!(seccomp && store.path.is_none());
+        assert!(seccomp == Seccomp::Enforce && store.path.is_none());
         assert_eq!(store.retention, seconds(86_400));
         let slot = &slots[0];
         assert!(slot.enabled && !slot.wait_for_delivery && slot.pin.is_none() && slot.phone_number.is_none());
@@ -238,6 +242,7 @@ mod tests {
             ),
             ("logging", "level = loud", "`level` is not a log level; write DEBUG"),
             ("seccomp", "enabled = maybe", "`enabled` is neither"),
+            ("seccomp", "mode = loud", "`mode` is unknown"),
             ("store", "retention = 1", "`retention` is out of range"),
         ] {
             let found = complaints(section, line);
@@ -258,6 +263,12 @@ mod tests {
             ("wait_for_delivery = x", "`wait_for_delivery` is neither"),
             ("phone_number = 0176", "`phone_number` is bad"),
             ("ussd_account_balance = *100#;+CFUN=0", "`ussd_account_balance` is not a USSD code"),
+            (
+                "ussd_account_balance = **21*+491700000000#",
+                "`ussd_account_balance` is not sent: this code would change",
+            ),
+            ("ussd_account_balance = *#06#", "`ussd_account_balance` is not sent: this code reads the modem's IMEI"),
+            ("ussd_allowed = *100#, rm", "`ussd_allowed` has an entry that is not a USSD code"),
             ("ussd_account_balance_regexp = (\\d", "`ussd_account_balance_regexp` is not a pattern: unclosed group"),
             ("ussd_account_balance_regexp = (?<=x)(1)", "`ussd_account_balance_regexp` is not a pattern: look-around"),
             ("ussd_account_balance_regexp = \\d+", "`ussd_account_balance_regexp` has no group"),
@@ -433,6 +444,24 @@ error: `level` is not a log level
                 assert_ne!(mask::is_harmless(&entry.key), secret, "{name}: {}", entry.key);
             }
         }
+    }
+
+    #[test]
+    fn ussd_codes_are_refused_by_what_they_do_and_by_the_list() {
+        for (lines, refused, sent) in [
+            ("", vec!["**21*1#", "##002#", "*#06#", "**04*1*2*2#"], vec!["*100#", "*#21#", "1"]),
+            ("ussd_allowed =\nussd_account_balance = *100#\n", vec!["*101#", "*#21#"], vec!["*100#"]),
+            ("ussd_allowed = *101#, **21*1#\n", vec!["*100#", "**21*2#", "#21#"], vec!["*101#", "**21*1#"]),
+        ] {
+            let (config, diagnostics) = load(LEAST_GATEWAY, &format!("{LEAST_SLOT}{lines}"));
+            let slot = config.unwrap_or_else(|| panic!("{diagnostics:?}")).slots.remove(0);
+            for (code, passes) in refused.iter().map(|code| (code, false)).chain(sent.iter().map(|code| (code, true))) {
+                assert_eq!(slot.ussd_refusal(code).is_none(), passes, "{lines}: {code}");
+            }
+        }
+        // Named deliberately, so it may be asked for.
+        let sims = format!("{LEAST_SLOT}ussd_account_balance = *43#\nussd_allowed = *43#\n");
+        assert!(load(LEAST_GATEWAY, &sims).0.is_some());
     }
 
     #[test]

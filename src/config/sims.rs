@@ -11,7 +11,7 @@ use super::{
     ini::Ini,
     values::{self, Problem},
 };
-use crate::model::{Imei, Msisdn, Prefix, SlotId};
+use crate::model::{Imei, Mmi, Msisdn, Prefix, Service, SlotId};
 
 /// The character set used for USSD (`encoding`).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -46,6 +46,11 @@ pub struct Slot {
     pub provider: String,
     /// `ussd_account_balance`; `None` if blank.
     pub ussd_account_balance: Option<String>,
+    /// `ussd_allowed`: the only codes that may be sent besides `ussd_account_balance`; `None` if absent, when every code
+    /// may be that changes no service.
+    pub ussd_allowed: Option<Vec<String>>,
+    /// `forward_ussd` of `[mail]`, where mail is switched on.
+    pub forward_ussd: bool,
     /// `ussd_account_balance_regexp`.
     pub ussd_account_balance_regexp: Regex,
     /// `currency` (default EUR).
@@ -125,6 +130,10 @@ impl Slot {
             phone_number: phone_number(fields),
             provider: fields.optional("provider", values::line).unwrap_or_default(),
             ussd_account_balance: fields.optional("ussd_account_balance", ussd_code),
+            ussd_allowed: fields
+                .field("ussd_allowed")
+                .and_then(|field| fields.understood("ussd_allowed", &field, ussd_codes)),
+            forward_ussd: false,
             ussd_account_balance_regexp: balance_pattern(fields),
             currency: fields.optional("currency", values::line).unwrap_or_else(|| "EUR".to_owned()),
             account_balance_warning_micros: fields.parsed("account_balance_warning", 5_000_000, values::micros),
@@ -146,8 +155,46 @@ impl Slot {
             let message = "`account_balance_critical` is above `account_balance_warning`";
             fields.error_at(span, message, "the warning has to come first: exchange them");
         }
+        if let Some(code) = &slot.ussd_account_balance
+            && let Some(refusal) = slot.ussd_refusal(code)
+        {
+            let span = fields.key_span("ussd_account_balance");
+            let message = format!("`ussd_account_balance` is not sent: {refusal}");
+            fields.error_at(span, message, "write the code that tells the balance, such as *100#");
+        }
         slot
     }
+
+    /// Why this slot's modem must not be given a USSD code; `None` if it may (S10). An answer inside a menu is judged
+    /// too: when the session is over, the network takes it for a code.
+    #[must_use]
+    pub fn ussd_refusal(&self, code: &str) -> Option<UssdRefusal> {
+        let listed = self.ussd_allowed.as_ref();
+        if listed.is_some_and(|codes| codes.iter().any(|allowed| allowed == code)) {
+            return None;
+        }
+        match Mmi::of(code) {
+            Mmi::Change(service) => return Some(UssdRefusal::Changes(service)),
+            Mmi::Equipment => return Some(UssdRefusal::Equipment),
+            Mmi::Interrogation(_) | Mmi::Ussd => {}
+        }
+        let is_balance = self.ussd_account_balance.as_deref() == Some(code);
+        (listed.is_some() && !is_balance).then_some(UssdRefusal::NotListed)
+    }
+}
+
+/// Why a USSD code is not sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum UssdRefusal {
+    /// MMI that would change how a service is set (TS 22.030 6.5.2).
+    #[error("this code would change {}; name it in `ussd_allowed` of the slot to allow it", .0.as_str())]
+    Changes(Service),
+    /// The modem itself would answer, with its IMEI.
+    #[error("this code reads the modem's IMEI; name it in `ussd_allowed` of the slot to allow it")]
+    Equipment,
+    /// There is a list, and it is not there.
+    #[error("this code is not in `ussd_allowed` of the slot")]
+    NotListed,
 }
 
 fn is_glob(port: &str) -> bool {
@@ -167,6 +214,19 @@ fn ussd_code(text: &str) -> Result<String, Problem> {
         return Ok(text.to_owned());
     }
     Err(Problem::new("is not a USSD code", "write digits, `*`, `#` and `+` only, such as *100#"))
+}
+
+/// Codes separated by commas or blanks; none at all allows only the balance.
+fn ussd_codes(text: &str) -> Result<Vec<String>, Problem> {
+    let codes = text.split(|c: char| c.is_whitespace() || c == ',').filter(|code| !code.is_empty());
+    codes
+        .map(|code| {
+            ussd_code(code).map_err(|_| {
+                let remedy = "write digits, `*`, `#` and `+` only, separated by commas, such as *100#, *101#";
+                Problem::new("has an entry that is not a USSD code", remedy)
+            })
+        })
+        .collect()
 }
 
 fn phone_number(fields: &mut Fields<'_, '_>) -> Option<Msisdn> {

@@ -1,13 +1,17 @@
 //! The daemon: wires the rooms together, keeps their tasks alive, reloads and stops them.
 
+mod control;
 mod housekeeping;
+mod modems;
+mod ports;
+mod reload;
 mod run;
 mod self_test;
 mod supervise;
 mod surroundings;
+mod watchdog;
 
 use std::{
-    collections::BTreeMap,
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -16,27 +20,27 @@ use std::{
 
 use jiff::tz::TimeZone;
 use tokio::{
-    sync::{Mutex, watch},
+    sync::watch,
     time::{Duration, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
-    config::{Config, Gateway, SelfTestInterval, Slot, ciphers},
+    config::{Config, Gateway, Server as ServerConfig, ciphers},
     dispatch::Dispatch,
-    emulator::VirtualPool,
     mail::{Mailer, Pace, Settings},
     model::Health,
-    modem::{Connector, ModemTask, SerialProbe, discovery::Discovery, hints::Hints, hotplug::Hotplug},
-    pool::{Pool, SlotHandle},
+    pool::Pool,
     router::LeastCost,
     rpc::{Backends, BindError, Limits, Methods, Server},
     store::{OpenError, Options, Store},
     tls::{Reloader, TlsError},
     tpdu::{Reference, segment},
 };
-pub use run::run;
+use modems::Modems;
+use ports::Ports;
+pub use run::{run, run_and};
 use self_test::SelfTests;
 use supervise::{essential, supervise};
 pub use surroundings::Surroundings;
@@ -49,8 +53,6 @@ const STATE_FOLDER: &str = "/var/lib/smsgate";
 const STOP_GRACE: Duration = Duration::from_millis(4500);
 /// How soon the outbox is asked for again when the store fails at the start.
 const TAKE_OVER_PAUSE: Duration = Duration::from_secs(1);
-/// Virtual modems behave the same at each start.
-const VIRTUAL_SEED: u64 = 1;
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -87,10 +89,14 @@ impl StartError {
 #[derive(Debug)]
 pub struct Daemon {
     address: SocketAddr,
-    pool: Pool,
+    /// What is in force.
+    config: watch::Sender<Arc<Config>>,
+    ports: Ports,
+    modems: Modems,
     store: Store,
     certificate: Reloader,
-    mail_health: Option<watch::Receiver<Health>>,
+    mail: Arc<watch::Sender<Arc<Settings>>>,
+    mail_health: watch::Receiver<Health>,
     /// Cancelled first: nothing new is accepted.
     intake: CancellationToken,
     /// Cancelled second: what is under way ends.
@@ -114,26 +120,30 @@ impl Daemon {
     /// # Errors
     /// [`StartError`], as there.
     pub async fn start_in(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
-        let Config { gateway, slots } = config;
-        let certificate = load_certificate(&gateway)?;
-        let store = open_store(&gateway, &surroundings)?;
+        let config = watch::Sender::new(Arc::new(config));
+        let now = Arc::clone(&config.borrow());
+        let Config { gateway, slots } = &*now;
+        let certificate = load_certificate(gateway)?;
+        let store = open_store(gateway, &surroundings)?;
         let intake = CancellationToken::new();
         let work = CancellationToken::new();
         let fallen = CancellationToken::new();
         let tasks = TaskTracker::new();
 
-        let slots: Arc<Vec<Slot>> = Arc::new(slots);
-        let connector = start_discovery(&gateway, &slots, &surroundings, &tasks, &work, &fallen)?;
-        let self_test = gateway.modempool.sms_self_test_interval;
-        let pool = start_modems(&slots, &store, self_test, &connector, &tasks, &work);
-        let mail_health = start_mail(&gateway, &slots, &store, &tasks, &work);
+        let ports = Ports::start(gateway, slots, &surroundings, &tasks, &work, &fallen)?;
+        let mut modems =
+            Modems::new(&store, ports.connector().clone(), &tasks, &work, gateway.modempool.sms_self_test_interval);
+        slots.iter().for_each(|slot| modems.start(slot));
+        let mail = Arc::new(watch::Sender::new(Arc::new(settings(&now))));
+        let mail_health = start_mail(&mail, &store, &tasks, &work);
+        let (pool, taps) = (modems.pool().clone(), ports.connector().taps().clone());
+        control::start(gateway, control::Backends { pool, store: store.clone(), taps }, &tasks, &work);
 
         let methods = Methods::start(Backends {
-            api: gateway.api.clone(),
-            slots: slots.to_vec(),
+            config: config.subscribe(),
             store: store.clone(),
-            pool: pool.clone(),
-            mail_health: mail_health.clone(),
+            pool: modems.pool().clone(),
+            mail_health: Some(mail_health.clone()),
             text_fits: |text| segment(text, Reference::Narrow(0), None).is_ok(),
         });
         let methods = match methods {
@@ -154,12 +164,12 @@ impl Daemon {
         };
         let address = bound.local_addr();
         essential(&tasks, &fallen, "listener", bound.run(intake.clone()));
-        start_dispatch(&slots, &store, &pool, &tasks, &intake);
-        start_self_tests(self_test, &slots, &store, &pool, &tasks, &intake);
+        start_dispatch(&config, &store, modems.pool(), &tasks, &intake);
+        start_self_tests(&config, &store, modems.pool(), &tasks, &intake);
         let (kept, keeping) = (store.clone(), work.clone());
         supervise(&tasks, &work, "housekeeping".to_owned(), move || housekeeping::run(kept.clone(), keeping.clone()));
         info!(%address, slots = slots.len(), "smsgate is up");
-        Ok(Self { address, pool, store, certificate, mail_health, intake, work, fallen, tasks })
+        Ok(Self { address, config, ports, modems, store, certificate, mail, mail_health, intake, work, fallen, tasks })
     }
 
     /// Where the API listens.
@@ -171,7 +181,7 @@ impl Daemon {
     /// The modems.
     #[must_use]
     pub const fn pool(&self) -> &Pool {
-        &self.pool
+        self.modems.pool()
     }
 
     /// The store.
@@ -180,26 +190,15 @@ impl Daemon {
         &self.store
     }
 
-    /// Health of the mailer; `None` if mail is switched off.
+    /// Health of the mailer; good while mail is switched off.
     #[must_use]
-    pub const fn mail_health(&self) -> Option<&watch::Receiver<Health>> {
-        self.mail_health.as_ref()
+    pub const fn mail_health(&self) -> &watch::Receiver<Health> {
+        &self.mail_health
     }
 
     /// Waits until a task has fallen that nothing works without.
     pub async fn fallen(&self) {
         self.fallen.cancelled().await;
-    }
-
-    /// Reads certificate and key again; the old ones stay in use if they cannot be.
-    pub fn reload(&self) {
-        match self.certificate.reload() {
-            Ok(notice) => {
-                info!("certificate reloaded");
-                log_notice(notice);
-            }
-            Err(error) => warn!(%error, "certificate not reloaded, the old one stays in use"),
-        }
     }
 
     /// Stops: no new calls, no new submissions, then modems finish the command in flight, then the store is closed.
@@ -230,10 +229,15 @@ pub fn store_path(gateway: &Gateway) -> PathBuf {
 }
 
 fn load_certificate(gateway: &Gateway) -> Result<Reloader, TlsError> {
-    let chosen = ciphers::suites(&gateway.server.ciphers);
-    let (certificate, notice) = Reloader::load(&gateway.server.certificate, &gateway.server.key, &chosen.suites)?;
+    let (certificate, key, suites) = certificate_of(&gateway.server);
+    let (certificate, notice) = Reloader::load(certificate, key, &suites)?;
     log_notice(notice);
     Ok(certificate)
+}
+
+/// Certificate, key and cipher suites.
+fn certificate_of(server: &ServerConfig) -> (&Path, &Path, Vec<&'static str>) {
+    (&server.certificate, &server.key, ciphers::suites(&server.ciphers).suites)
 }
 
 fn log_notice(notice: Option<String>) {
@@ -243,92 +247,36 @@ fn log_notice(notice: Option<String>) {
 }
 
 fn open_store(gateway: &Gateway, surroundings: &Surroundings) -> Result<Store, OpenError> {
-    let options = Options {
-        mail: gateway.mail.enabled,
-        retention: gateway.store.retention,
-        queue_limit: gateway.api.queue_limit,
-    };
     let path = store_path(gateway);
-    let store = Store::open_with_clock(&path, options, Arc::clone(&surroundings.clock))?;
+    let store = Store::open_with_clock(&path, options(gateway), Arc::clone(&surroundings.clock))?;
     if let Some(damaged) = store.damage() {
         warn!(path = %damaged.display(), "the store was damaged and set aside; a new one was begun");
     }
     Ok(store)
 }
 
-fn start_discovery(
-    gateway: &Gateway,
-    slots: &[Slot],
-    surroundings: &Surroundings,
-    tasks: &TaskTracker,
-    cancel: &CancellationToken,
-    fallen: &CancellationToken,
-) -> Result<Connector, StartError> {
-    let hotplug = Hotplug::new(slots.iter().map(|slot| slot.port.as_str())).map_err(StartError::Hotplug)?;
-    let (changed, changes) = watch::channel(0);
-    let watching = cancel.clone();
-    essential(tasks, fallen, "hotplug", async move {
-        tokio::select! {
-            () = watching.cancelled() => {}
-            Err(error) = hotplug.run(changed) => warn!(%error, "devices that come and go are no longer noticed"),
-        }
-    });
-    let hints = Hints::load(gateway.modempool.serial_ports_hint_file.as_deref());
-    let (discovery, seeker) = Discovery::new(slots, hints, changes, SerialProbe::new(&surroundings.ports));
-    let seeking = cancel.clone();
-    essential(tasks, fallen, "discovery", async move {
-        tokio::select! {
-            () = seeking.cancelled() => {}
-            () = seeker.run() => {}
-        }
-    });
-    let virtual_pool = VirtualPool::new(surroundings.clock.wall(), VIRTUAL_SEED);
-    Ok(Connector::new(discovery, Arc::clone(&surroundings.ports), Arc::new(virtual_pool)))
+fn options(gateway: &Gateway) -> Options {
+    Options { mail: gateway.mail.enabled, retention: gateway.store.retention, queue_limit: gateway.api.queue_limit }
 }
 
-fn start_modems(
-    slots: &[Slot],
-    store: &Store,
-    self_test: Option<SelfTestInterval>,
-    connector: &Connector,
-    tasks: &TaskTracker,
-    cancel: &CancellationToken,
-) -> Pool {
-    let mut handles = BTreeMap::new();
-    for slot in slots {
-        let (task, snapshot, requests) = ModemTask::new(Arc::new(slot.clone()), store.clone(), connector.clone());
-        let task = task.self_tested(self_test);
-        handles.insert(slot.id.clone(), SlotHandle { snapshot, requests });
-        let task = Arc::new(Mutex::new(task));
-        let running = cancel.clone();
-        supervise(tasks, cancel, slot.id.to_string(), move || {
-            let (task, running) = (Arc::clone(&task), running.clone());
-            async move { task.lock().await.run(running).await }
-        });
-    }
-    Pool::new(handles)
-}
-
-fn start_mail(
-    gateway: &Gateway,
-    slots: &[Slot],
-    store: &Store,
-    tasks: &TaskTracker,
-    cancel: &CancellationToken,
-) -> Option<watch::Receiver<Health>> {
-    if !gateway.mail.enabled {
-        return None;
-    }
-    let settings = Settings {
-        mail: gateway.mail.clone(),
-        addresses: slots
-            .iter()
-            .filter_map(|slot| slot.email_address.clone().map(|address| (slot.id.clone(), address)))
-            .collect(),
+fn settings(config: &Config) -> Settings {
+    let addressed = config.slots.iter().filter_map(|slot| Some((slot.id.clone(), slot.email_address.clone()?)));
+    Settings {
+        mail: config.gateway.mail.clone(),
+        addresses: addressed.collect(),
         host: host_name(),
         zone: TimeZone::system(),
-    };
-    let changed = watch::Sender::new(Arc::new(settings));
+    }
+}
+
+/// Starts the mailer; one that is switched off waits to be switched on.
+fn start_mail(
+    settings: &Arc<watch::Sender<Arc<Settings>>>,
+    store: &Store,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> watch::Receiver<Health> {
+    let changed = Arc::clone(settings);
     let (published, health) = watch::channel(Health::ok());
     let (store, running) = (store.clone(), cancel.clone());
     supervise(tasks, cancel, "mail".to_owned(), move || {
@@ -343,7 +291,7 @@ fn start_mail(
             }
         }
     });
-    Some(health)
+    health
 }
 
 /// Repeats what one mailer says of its health to those who have been listening since before it was started.
@@ -357,11 +305,17 @@ async fn pass_on(mut seen: watch::Receiver<Health>, published: watch::Sender<Hea
     }
 }
 
-fn start_dispatch(slots: &Arc<Vec<Slot>>, store: &Store, pool: &Pool, tasks: &TaskTracker, cancel: &CancellationToken) {
-    let (slots, store, pool) = (Arc::clone(slots), store.clone(), pool.clone());
+fn start_dispatch(
+    config: &watch::Sender<Arc<Config>>,
+    store: &Store,
+    pool: &Pool,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) {
+    let (config, store, pool) = (config.subscribe(), store.clone(), pool.clone());
     let running = cancel.clone();
     supervise(tasks, cancel, "dispatch".to_owned(), move || {
-        let dispatch = Dispatch::new(store.clone(), pool.clone(), Arc::clone(&slots), Box::new(LeastCost));
+        let dispatch = Dispatch::new(store.clone(), pool.clone(), config.clone(), Box::new(LeastCost));
         let (store, running) = (store.clone(), running.clone());
         async move {
             // What a predecessor had claimed when it fell is nobody's now.
@@ -378,16 +332,13 @@ fn start_dispatch(slots: &Arc<Vec<Slot>>, store: &Store, pool: &Pool, tasks: &Ta
 }
 
 fn start_self_tests(
-    interval: Option<SelfTestInterval>,
-    slots: &Arc<Vec<Slot>>,
+    config: &watch::Sender<Arc<Config>>,
     store: &Store,
     pool: &Pool,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
 ) {
-    let Some(interval) = interval else { return };
-    let tests = SelfTests { store: store.clone(), pool: pool.clone(), slots: Arc::clone(slots), interval };
-    tests.name_untested();
+    let tests = SelfTests { store: store.clone(), pool: pool.clone(), config: config.subscribe() };
     let running = cancel.clone();
     supervise(tasks, cancel, "self-test".to_owned(), move || tests.clone().run(running.clone()));
 }

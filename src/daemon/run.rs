@@ -1,15 +1,27 @@
 //! `smsgate run`: the daemon in the foreground, until a signal ends it.
 
-use std::{io::IsTerminal, path::Path, process::ExitCode, time::Duration};
+use std::{
+    fs,
+    io::IsTerminal,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::Daemon;
+use super::{Daemon, StartError, reload::reload, store_path, watchdog};
 use crate::{
-    config::{Config, Severity},
+    config::{Config, Seccomp, Severity},
     config_files::{LoadError, find_folder, load_folder},
-    telemetry, tls,
+    modem::hotplug,
+    sandbox::{self, Confined, Places, Plan},
+    store::{self, OpenError},
+    telemetry::{self, Level},
+    tls,
 };
 
 /// Two are plenty: nothing here computes for long, and password hashes have a thread of their own.
@@ -22,15 +34,32 @@ const EXIT_SYSTEM: u8 = 71;
 /// Runs the daemon with the configuration in `folder` (or where it is usually found).
 #[must_use]
 pub fn run(folder: Option<&Path>) -> ExitCode {
-    let config = match load(&find_folder(folder)) {
+    run_and(folder, |_, _| {})
+}
+
+/// As [`run`]; when the daemon is up, `up` is told what confines it and where it listens.
+#[must_use]
+pub fn run_and(folder: Option<&Path>, up: impl FnOnce(Confined, SocketAddr)) -> ExitCode {
+    let folder = find_folder(folder);
+    let config = match load(&folder) {
         Ok(config) => config,
         Err(code) => return code,
     };
-    if let Err(error) = telemetry::start(config.gateway.logging.level) {
-        eprintln!("smsgate: {error}");
-        return ExitCode::from(EXIT_SYSTEM);
-    }
+    let level = match telemetry::start(config.gateway.logging.level) {
+        Ok(level) => level,
+        Err(error) => {
+            eprintln!("smsgate: {error}");
+            return ExitCode::from(EXIT_SYSTEM);
+        }
+    };
     tls::install_provider();
+    let (confined, plan) = match confine(&config, &folder) {
+        Ok(confined) => confined,
+        Err(fault) => {
+            error!("{fault}");
+            return ExitCode::from(StartError::from(fault).exit_code());
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .max_blocking_threads(8)
@@ -38,7 +67,8 @@ pub fn run(folder: Option<&Path>) -> ExitCode {
         .build();
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(serve(config));
+            let grounds = Grounds { folder, level, plan };
+            let code = runtime.block_on(serve(config, &grounds, |address| up(confined, address)));
             // Name look-ups may hang on the blocking threads; nothing waits for them any more.
             runtime.shutdown_timeout(Duration::from_millis(200));
             code
@@ -72,20 +102,62 @@ fn load(folder: &Path) -> Result<Config, ExitCode> {
     })
 }
 
-async fn serve(config: Config) -> ExitCode {
+/// What the process stands on from its start to its end.
+pub(super) struct Grounds {
+    /// Where the configuration is.
+    pub(super) folder: PathBuf,
+    /// How much is logged.
+    pub(super) level: Level,
+    /// What it may do: a later configuration may want more and not get it.
+    plan: Plan,
+}
+
+impl Grounds {
+    /// What this configuration needs that the sandbox refuses until the next start.
+    pub(super) fn lacking(&self, config: &Config) -> Vec<String> {
+        match config.gateway.seccomp {
+            Seccomp::Enforce => self.plan.beyond(&plan(config, &self.folder)),
+            Seccomp::Log | Seccomp::Off => Vec::new(),
+        }
+    }
+}
+
+fn plan(config: &Config, folder: &Path) -> Plan {
+    let store = store_path(&config.gateway);
+    let places = Places {
+        configuration: folder,
+        store: &store,
+        ports: config.slots.iter().filter_map(|slot| hotplug::folder_of(&slot.port)).collect(),
+        program: std::env::current_exe().ok(),
+    };
+    Plan::of(config, &places, |path| fs::canonicalize(path).ok())
+}
+
+/// Makes the store's folder, which cannot be made later, and shuts everything else out. There are no other threads yet, and
+/// nothing from outside has been read but the configuration.
+fn confine(config: &Config, folder: &Path) -> Result<(Confined, Plan), OpenError> {
+    store::prepare_folder(&store_path(&config.gateway))?;
+    let plan = plan(config, folder);
+    Ok((sandbox::confine(config.gateway.seccomp, &plan), plan))
+}
+
+async fn serve(config: Config, grounds: &Grounds, up: impl FnOnce(SocketAddr)) -> ExitCode {
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
         error!("cannot listen for signals");
         return ExitCode::from(EXIT_SYSTEM);
     };
-    let daemon = match Daemon::start(config).await {
+    let mut daemon = match Daemon::start(config).await {
         Ok(daemon) => daemon,
         Err(fault) => {
             error!("{fault}");
             return ExitCode::from(fault.exit_code());
         }
     };
-    tell_systemd(&[sd_notify::NotifyState::Ready]);
+    tell_systemd(&[NotifyState::Ready]);
+    up(daemon.local_addr());
+    let fed =
+        sd_notify::watchdog_enabled().map(|patience| tokio::spawn(watchdog::feed(daemon.store().clone(), patience)));
     let code = loop {
         tokio::select! {
             _ = terminate.recv() => break ExitCode::SUCCESS,
@@ -93,16 +165,29 @@ async fn serve(config: Config) -> ExitCode {
             () = daemon.fallen() => break ExitCode::from(EXIT_SOFTWARE),
             _ = hangup.recv() => {
                 info!("SIGHUP");
-                daemon.reload();
+                announce_reload();
+                let outcome = reload(&mut daemon, grounds).await;
+                tell_systemd(&[NotifyState::Ready, NotifyState::Status(outcome)]);
             }
         }
     };
-    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    tell_systemd(&[NotifyState::Stopping]);
+    if let Some(fed) = fed {
+        fed.abort();
+    }
     daemon.stop().await;
     code
 }
 
-fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
+/// What `Type=notify-reload` waits for (sd_notify(3)); nobody else minds.
+fn announce_reload() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell_systemd(&[NotifyState::Reloading, now]),
+        Err(error) => warn!(%error, "cannot tell systemd of the reload"),
+    }
+}
+
+pub(super) fn tell_systemd(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         warn!(%error, "cannot notify systemd");
     }

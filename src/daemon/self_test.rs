@@ -5,13 +5,16 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use jiff::tz::TimeZone;
-use tokio::time::{Duration, Instant, MissedTickBehavior, interval};
+use tokio::{
+    sync::watch,
+    time::{Duration, Instant, MissedTickBehavior, interval},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::{
-    config::{SelfTestInterval, Slot},
+    config::{Config, SelfTestInterval, Slot},
     model::{HealthLevel, MessageId, Msisdn, ResendPolicy, SelfTest, SlotId},
     pool::Pool,
     self_test::{
@@ -28,8 +31,7 @@ const ROUND: Duration = Duration::from_secs(60);
 pub(super) struct SelfTests {
     pub(super) store: Store,
     pub(super) pool: Pool,
-    pub(super) slots: Arc<Vec<Slot>>,
-    pub(super) interval: SelfTestInterval,
+    pub(super) config: watch::Receiver<Arc<Config>>,
 }
 
 /// A SIM that has a number to write to.
@@ -40,16 +42,9 @@ struct Candidate {
 }
 
 impl SelfTests {
-    /// Says which SIMs cannot be tested.
-    pub(super) fn name_untested(&self) {
-        for slot in self.slots.iter().filter(|slot| slot.enabled && slot.phone_number.is_none()) {
-            warn!(modem = %slot.id, "no self-test SMS: the slot has no phone_number");
-        }
-    }
-
-    /// Works until `cancel`: looks once a minute, and whenever a modem has changed.
-    pub(super) async fn run(self, cancel: CancellationToken) {
-        let candidates = self.candidates();
+    /// Works until `cancel`: looks once a minute, and whenever a modem or the configuration has changed.
+    pub(super) async fn run(mut self, cancel: CancellationToken) {
+        let mut plan = self.plan();
         let mut record = None;
         let mut round = interval(ROUND);
         round.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -59,8 +54,8 @@ impl SelfTests {
             if record.is_none() {
                 record = self.read().await;
             }
-            if let Some(known) = &mut record
-                && self.look(&candidates, known, started.elapsed()).await.is_err()
+            if let (Some(known), Some((interval, candidates))) = (&mut record, &plan)
+                && self.look(*interval, candidates, known, started.elapsed()).await.is_err()
             {
                 // Whatever is true now is read again.
                 record = None;
@@ -68,22 +63,20 @@ impl SelfTests {
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = change => {}
+                Ok(()) = self.config.changed() => plan = self.plan(),
                 _ = round.tick() => {}
             }
         }
     }
 
-    fn candidates(&self) -> Vec<Candidate> {
-        let numbers = self.slots.iter().filter(|slot| slot.enabled).filter_map(|slot| {
-            let number = slot.phone_number.clone()?;
-            Some((slot.id.clone(), number))
-        });
-        let numbers: Vec<_> = numbers.collect();
-        let count = numbers.len();
-        let placed = numbers.into_iter().enumerate();
-        placed
-            .map(|(position, (slot, number))| Candidate { slot, number, offset: schedule::offset(position, count) })
-            .collect()
+    /// How often which SIMs are tested, if they are. Says which cannot be.
+    fn plan(&mut self) -> Option<(SelfTestInterval, Vec<Candidate>)> {
+        let config = Arc::clone(&self.config.borrow_and_update());
+        let interval = config.gateway.modempool.sms_self_test_interval?;
+        for slot in config.slots.iter().filter(|slot| slot.enabled && slot.phone_number.is_none()) {
+            warn!(modem = %slot.id, "no self-test SMS: the slot has no phone_number");
+        }
+        Some((interval, candidates(&config.slots)))
     }
 
     async fn read(&self) -> Option<BTreeMap<SlotId, SelfTest>> {
@@ -102,6 +95,7 @@ impl SelfTests {
     /// test one after the other all the same.
     async fn look(
         &self,
+        interval: SelfTestInterval,
         candidates: &[Candidate],
         record: &mut BTreeMap<SlotId, SelfTest>,
         up: Duration,
@@ -110,10 +104,10 @@ impl SelfTests {
         let mut started = false;
         for candidate in candidates.iter().filter(|candidate| up >= candidate.offset) {
             let last = record.get(&candidate.slot);
-            let due = schedule::is_due(self.interval, &clocks, candidate.offset, last.map(|test| &test.start));
+            let due = schedule::is_due(interval, &clocks, candidate.offset, last.map(|test| &test.start));
             if due && self.is_ready(&candidate.slot) {
                 let after = last.map(|test| test.sequence);
-                started |= self.start(candidate, &clocks, after).await?;
+                started |= self.start(interval, candidate, &clocks, after).await?;
             }
         }
         if started {
@@ -126,7 +120,13 @@ impl SelfTests {
         self.pool.snapshot(slot).is_some_and(|seen| seen.ready && seen.health.level < HealthLevel::Critical)
     }
 
-    async fn start(&self, candidate: &Candidate, clocks: &Clocks, after: Option<i64>) -> Result<bool, StoreError> {
+    async fn start(
+        &self,
+        interval: SelfTestInterval,
+        candidate: &Candidate,
+        clocks: &Clocks,
+        after: Option<i64>,
+    ) -> Result<bool, StoreError> {
         let mut octets = [0; 8];
         if SystemRandom::new().fill(&mut octets).is_err() {
             warn!("no random numbers for a self-test SMS");
@@ -143,7 +143,7 @@ impl SelfTests {
             // Its return says whether it left: a second one would tell nothing and cost.
             policy: ResendPolicy::Once,
             queued_at: clocks.wall,
-            lifetime: schedule::lifetime(self.interval),
+            lifetime: schedule::lifetime(interval),
         };
         let day = schedule::day(clocks, candidate.offset);
         let test = NewSelfTest { slot: candidate.slot.clone(), token, day, after, message };
@@ -160,6 +160,20 @@ impl SelfTests {
         }
         Ok(true)
     }
+}
+
+/// The SIMs that have a number to write to, each with its place in the round.
+fn candidates(slots: &[Slot]) -> Vec<Candidate> {
+    let numbered = slots.iter().filter(|slot| slot.enabled).filter_map(|slot| {
+        let number = slot.phone_number.clone()?;
+        Some((slot.id.clone(), number))
+    });
+    let numbered: Vec<_> = numbered.collect();
+    let count = numbered.len();
+    let placed = numbered.into_iter().enumerate();
+    placed
+        .map(|(position, (slot, number))| Candidate { slot, number, offset: schedule::offset(position, count) })
+        .collect()
 }
 
 #[cfg(test)]
@@ -187,6 +201,7 @@ mod tests {
         tests: SelfTests,
         modems: BTreeMap<SlotId, watch::Sender<ModemSnapshot>>,
         _mailboxes: Vec<mpsc::Receiver<crate::modem::Request>>,
+        config: watch::Sender<Arc<Config>>,
         cancel: CancellationToken,
         /// While a blocking task waits for this, time stands still by itself.
         _stillness: std::sync::mpsc::Sender<()>,
@@ -211,11 +226,15 @@ mod tests {
                 mailboxes.push(mailbox);
             }
             let pool = Pool::new(handles);
-            let tests = SelfTests { store, pool, slots: Arc::new(slots), interval: SelfTestInterval::Daily };
+            let mut config = Config::clone(&sample::config(slots));
+            config.gateway.modempool.sms_self_test_interval = Some(SelfTestInterval::Daily);
+            let config = watch::Sender::new(Arc::new(config));
+            let tests = SelfTests { store, pool, config: config.subscribe() };
             let cancel = CancellationToken::new();
             let (stillness, end) = std::sync::mpsc::channel();
             tokio::task::spawn_blocking(move || end.recv());
-            Self { _folder: folder, clock, tests, modems, _mailboxes: mailboxes, cancel, _stillness: stillness }
+            let _mailboxes = mailboxes;
+            Self { _folder: folder, clock, tests, modems, _mailboxes, config, cancel, _stillness: stillness }
         }
 
         fn start(&mut self) {
@@ -283,6 +302,20 @@ mod tests {
         bench.clock.pass(10 * HOUR);
         bench.set_ready("01", true, Health::ok());
         assert_eq!(bench.tested().await, ["00", "01", "00", "01"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interval_that_is_switched_on_later_is_taken_up() {
+        let mut bench = Bench::new();
+        let mut config = Config::clone(&bench.config.borrow());
+        let daily = std::mem::take(&mut config.gateway.modempool.sms_self_test_interval);
+        bench.config.send_replace(Arc::new(config.clone()));
+        bench.set_ready("00", true, Health::ok());
+        bench.start();
+        assert!(bench.queued().await.is_empty(), "never");
+        config.gateway.modempool.sms_self_test_interval = daily;
+        bench.config.send_replace(Arc::new(config));
+        assert_eq!(bench.tested().await, ["00"]);
     }
 
     #[tokio::test(start_paused = true)]

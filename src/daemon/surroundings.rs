@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
-    modem::{Ports, SerialPorts},
+    modem::{Opener, SerialPorts},
     store::{ClockSource, SystemClock},
 };
 
@@ -14,12 +14,12 @@ pub struct Surroundings {
     /// Running time and wall clock. Timers go by tokio's clock, which a test moves together with this one.
     pub clock: Arc<dyn ClockSource>,
     /// What opens the ports that discovery finds in the device folders.
-    pub ports: Arc<dyn Ports>,
+    pub opener: Arc<dyn Opener>,
 }
 
 impl Default for Surroundings {
     /// Those of this machine.
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), ports: Arc::new(SerialPorts) }
+        Self { clock: Arc::new(SystemClock), opener: Arc::new(SerialPorts) }
     }
 }

@@ -364,6 +364,7 @@ mod tests {
             parts_missing: 0,
             undecodable: false,
             completes: None,
+            origin: crate::model::MessageOrigin::Sms,
         }
     }
 

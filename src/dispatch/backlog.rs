@@ -70,6 +70,11 @@ impl Backlog {
         self.without_sim.extract_if(.., |job| job.expires <= now).collect()
     }
 
+    /// The SIMs are others, or take other numbers: the next call of [`take`](Self::take) looks at everything.
+    pub(super) fn forget_usable(&mut self) {
+        self.usable.clear();
+    }
+
     /// What was set aside and may be called up: as much as fits where the queue `is_low`.
     pub(super) fn recall(&mut self, is_low: impl Fn(&SlotId) -> bool) -> Vec<MessageId> {
         let room_without_sim = self.without_sim.len() < MOST / 2;

@@ -17,6 +17,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 use tokio::{
+    sync::watch,
     task::{Id, JoinError, JoinSet},
     time::{Instant, sleep_until, timeout_at},
 };
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
-    config::Slot,
+    config::Config,
     model::{Classified, ErrorClass, HealthLevel, MessageId, Msisdn, OutgoingState, Recipient, SlotId},
     pool::Pool,
     router::{NoRoute, RoutingModel, Sim},
@@ -52,7 +53,7 @@ const STOP_GRACE: Duration = Duration::from_secs(4);
 pub struct Dispatch {
     store: Store,
     pool: Pool,
-    slots: Arc<Vec<Slot>>,
+    config: watch::Receiver<Arc<Config>>,
     model: Box<dyn RoutingModel>,
     sent_today: BTreeMap<SlotId, u32>,
     counted_on: Option<jiff::civil::Date>,
@@ -68,13 +69,13 @@ enum Owed {
 }
 
 impl Dispatch {
-    /// A dispatcher over these slots.
+    /// A dispatcher over the slots of a configuration that may change.
     #[must_use]
-    pub fn new(store: Store, pool: Pool, slots: Arc<Vec<Slot>>, model: Box<dyn RoutingModel>) -> Self {
+    pub fn new(store: Store, pool: Pool, config: watch::Receiver<Arc<Config>>, model: Box<dyn RoutingModel>) -> Self {
         Self {
             store,
             pool,
-            slots,
+            config,
             model,
             sent_today: BTreeMap::new(),
             counted_on: None,
@@ -86,13 +87,17 @@ impl Dispatch {
     /// Works until `cancel`; then lets the submissions in flight finish, so that no outcome is left open needlessly.
     pub async fn run(mut self, cancel: CancellationToken) {
         let wakeup = self.store.outbox_wakeup();
-        let pool = self.pool.clone();
+        let (pool, mut generations) = (self.pool.clone(), self.config.clone());
         let mut queues = Queues::default();
         let mut running: JoinSet<()> = JoinSet::new();
         while !cancel.is_cancelled() {
             // Listening starts before looking, so that no change falls between the two.
             let change = pool.changed();
             tokio::pin!(change);
+            if generations.has_changed().unwrap_or(false) {
+                generations.mark_unchanged();
+                self.backlog.forget_usable();
+            }
             self.reconsider(&mut queues);
             self.take_jobs(&mut queues).await;
             self.start_ready(&mut queues, &mut running);
@@ -102,6 +107,7 @@ impl Dispatch {
                 () = cancel.cancelled() => {}
                 () = wakeup.notified() => {}
                 () = &mut change => {}
+                Ok(()) = generations.changed() => self.backlog.forget_usable(),
                 () = sleep_until(Instant::now() + pause) => {}
                 Some(done) = running.join_next_with_id() => self.settle(done, &mut queues),
             }
@@ -184,7 +190,12 @@ impl Dispatch {
             // The world may have changed since the job was placed: health, balance, a cheaper SIM back.
             match self.choose(&job) {
                 Ok(choice) if choice == slot && !expired => {
-                    let Some(config) = self.slots.iter().find(|candidate| candidate.id == slot) else { continue };
+                    let config = Arc::clone(&self.config.borrow());
+                    let Some(config) = config.slots.iter().find(|candidate| candidate.id == slot) else {
+                        // It went this very moment.
+                        self.place(job, queues);
+                        continue;
+                    };
                     *self.sent_today.entry(slot.clone()).or_default() += 1;
                     let message = job.id;
                     let work = Transmission::new(&self.store, &self.pool, config, job);
@@ -228,7 +239,8 @@ impl Dispatch {
     }
 
     fn choose(&self, job: &OutboxJob) -> Result<SlotId, NoRoute> {
-        let sims: Vec<Sim> = self
+        let config = Arc::clone(&self.config.borrow());
+        let sims: Vec<Sim> = config
             .slots
             .iter()
             .filter(|slot| slot.enabled)

@@ -15,7 +15,10 @@ use tokio::{
 use super::*;
 use crate::{
     model::{Health, ModemSnapshot, ResendPolicy},
-    modem::{Request, SubmitError, sample::slot},
+    modem::{
+        Request, SubmitError,
+        sample::{config, slot},
+    },
     pool::SlotHandle,
     router::LeastCost,
     store::{ClockSource, NewOutgoing, NewSelfTest, Options},
@@ -50,6 +53,7 @@ struct Bench {
     store: Store,
     modems: BTreeMap<SlotId, watch::Sender<ModemSnapshot>>,
     submitted: mpsc::Receiver<(SlotId, String)>,
+    config: watch::Sender<Arc<Config>>,
     cancel: CancellationToken,
     sent: u32,
 }
@@ -84,9 +88,10 @@ impl Bench {
             slots.push(slot);
         }
         let cancel = CancellationToken::new();
-        let dispatch = Dispatch::new(store.clone(), Pool::new(handles), Arc::new(slots), Box::new(LeastCost));
+        let (config, generations) = watch::channel(config(slots));
+        let dispatch = Dispatch::new(store.clone(), Pool::new(handles), generations, Box::new(LeastCost));
         tokio::spawn(dispatch.run(cancel.clone()));
-        Self { folder, clock, store, modems, submitted, cancel, sent: 0 }
+        Self { folder, clock, store, modems, submitted, config, cancel, sent: 0 }
     }
 
     fn set_ready(&self, name: &str, ready: bool) {
@@ -298,4 +303,19 @@ async fn a_self_test_leaves_through_its_own_sim_whatever_the_routes_say_or_not_a
     bench.reaches(id, OutgoingState::Expired).await;
     bench.set_ready("00", true);
     assert!(bench.submitted.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_message_that_waits_goes_as_soon_as_another_configuration_lets_it() {
+    let mut bench = Bench::new(&[("00", "+49"), ("01", "+49")], |_| Ok(7));
+    bench.set_ready("01", true);
+    let slots = |prefix: &str| vec![slot("00", "+41"), slot("01", prefix)];
+    bench.config.send_replace(config(slots("+49")));
+    let id = bench.send("+41791234567", "waits for 00", ResendPolicy::Alarm).await;
+    // Once the one behind it has gone, it has been looked at and left.
+    bench.send("+4917612345678", "does not wait", ResendPolicy::Alarm).await;
+    bench.submission().await;
+    bench.config.send_replace(config(slots("+41")));
+    bench.submission().await;
+    bench.reaches(id, OutgoingState::Sent).await;
 }

@@ -7,6 +7,9 @@ use std::time::Duration;
 use super::modem::Modem;
 use crate::at::{CmeError, CmsError};
 
+/// Most names of commands that are counted: a terminal may make some up.
+const MOST_NAMES: usize = 200;
+
 /// Names for `+CLAC`.
 const NAMES: [&str; 31] = [
     "+CCID", "+CFUN", "+CGMI", "+CGMM", "+CGMR", "+CGSN", "+CIMI", "+CLAC", "+CLCK", "+CMEE", "+CMGD", "+CMGF",
@@ -67,6 +70,7 @@ impl Modem {
         };
         let mut lines = Vec::new();
         for (name, argument) in split(commands) {
+            self.count(&name);
             match self.execute(now, &name, argument.as_deref()) {
                 Ok(Done::Lines(more)) => lines.extend(more),
                 Ok(Done::Later) => return,
@@ -78,6 +82,14 @@ impl Modem {
             }
         }
         self.answer(now, &lines, "OK");
+    }
+
+    fn count(&mut self, name: &str) {
+        if let Some(count) = self.commands.get_mut(name) {
+            *count += 1;
+        } else if self.commands.len() < MOST_NAMES {
+            self.commands.insert(name.to_owned(), 1);
+        }
     }
 
     pub(super) fn fail(&mut self, now: Duration, failure: Failure) {

@@ -21,7 +21,7 @@
 //! ([`Stats`]), `wait_idle` whether it came to that; the others `null`. `conditions` sets all conditions: those not named
 //! are as at the start. The faults are those of [`Fault`]. [`ControlClient`](super::ControlClient) speaks this.
 
-use std::{fs, io, os::unix::fs::FileTypeExt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fs, io, os::unix::fs::FileTypeExt, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -116,6 +116,8 @@ pub struct ModemStats {
     pub registered: bool,
     /// Messages and reports in its memories.
     pub stored: usize,
+    /// How often each command was given to it, by name.
+    pub commands: BTreeMap<String, u64>,
 }
 
 /// The socket, which ends with its owner.
@@ -226,6 +228,7 @@ fn stats(world: &World) -> Stats {
         link: modem.link().map(str::to_owned),
         registered: modem.registered(),
         stored: modem.stored(),
+        commands: modem.commands.clone(),
     });
     Stats { waiting: world.network.waiting(), entries: world.network.ledger().len() as u64, modems: modems.collect() }
 }

@@ -104,10 +104,25 @@ pub enum Fault {
         /// Out or back.
         absent: bool,
     },
+    /// Another card is put in, and the modem starts anew.
+    SimCard {
+        /// The end of its ICCID and IMSI.
+        serial: u64,
+    },
     /// The balance is set.
     Balance {
         /// In cents.
         cents: i64,
+    },
+    /// The network answers USSD that late from now on; never without a number.
+    UssdDelay {
+        /// Seconds.
+        seconds: Option<f64>,
+    },
+    /// The modem prints this line for the network's next USSD answer, whatever that would be.
+    UssdLine {
+        /// As `+CUSD: 0,"text",15`.
+        line: String,
     },
 }
 
@@ -125,6 +140,8 @@ pub(super) struct Pending {
     pub(super) duplicate: bool,
     pub(super) slots: Option<usize>,
     pub(super) drafts: usize,
+    pub(super) ussd_delay: Duration,
+    pub(super) ussd_line: Option<String>,
 }
 
 impl Modem {
@@ -182,7 +199,15 @@ impl Modem {
                 self.sim.present = !absent;
                 self.sim.unlocked = self.sim.pin.is_none();
             }
+            Fault::SimCard { serial } => {
+                self.sim.serial = serial;
+                self.boot(now);
+            }
             Fault::Balance { cents } => self.sim.balance = cents,
+            Fault::UssdDelay { seconds: delay } => {
+                self.faults.ussd_delay = delay.map_or(Duration::MAX, seconds);
+            }
+            Fault::UssdLine { line } => self.faults.ussd_line = Some(line),
         }
     }
 }
@@ -232,6 +257,7 @@ mod tests {
         let table = [
             (r#"{"fault":"silence","seconds":null}"#, Fault::Silence { seconds: None }),
             (r#"{"fault":"unplug"}"#, Fault::Unplug),
+            (r#"{"fault":"ussd_delay","seconds":30}"#, Fault::UssdDelay { seconds: Some(30.0) }),
             (r#"{"fault":"replug","link":"modem-77"}"#, Fault::Replug { link: Some("modem-77".to_owned()) }),
             (r#"{"fault":"cms_error","code":38,"count":2}"#, Fault::CmsError { code: 38, count: 2 }),
             (r#"{"fault":"pin_required","pin":"1234"}"#, Fault::PinRequired { pin: "1234".to_owned(), tries: None }),

@@ -103,7 +103,10 @@ impl World {
 }
 
 /// Sends a message from outside; the ids of its PDUs.
-pub(super) fn inject(world: &mut World, now: Duration, wanted: &Injection) -> Result<Vec<u64>, String> {
+///
+/// # Errors
+/// No modem has the number, or the text cannot be encoded as asked.
+pub fn inject(world: &mut World, now: Duration, wanted: &Injection) -> Result<Vec<u64>, String> {
     let to = &wanted.to;
     if !world.network.has(to) {
         return Err(format!("field `to`: no modem has the number `{to}`"));

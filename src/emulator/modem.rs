@@ -106,6 +106,8 @@ pub(super) struct Sim {
     pub(super) tries: u8,
     pub(super) unlocked: bool,
     pub(super) balance: i64,
+    /// Makes its IMSI and ICCID.
+    pub(super) serial: u64,
 }
 
 #[derive(Debug)]
@@ -124,6 +126,8 @@ pub struct Modem {
     pub(super) imei: String,
     pub(super) serial: u64,
     pub(super) settings: Settings,
+    /// How often each command was given to it.
+    pub(super) commands: BTreeMap<String, u64>,
     pub(super) storage: BTreeMap<String, BTreeMap<usize, Stored>>,
     pub(super) sim: Sim,
     pub(super) registration: u8,
@@ -141,6 +145,8 @@ pub struct Modem {
     pub(super) events: VecDeque<Event>,
     /// Notices to print after the answer under way.
     pub(super) afterwards: Vec<String>,
+    /// A USSD answer that the network takes its time for.
+    pub(super) late_ussd: Option<(Duration, String)>,
     /// An answer that is late.
     busy: Option<(Duration, String)>,
     /// Notices that wait to fall into a listing.
@@ -163,8 +169,9 @@ impl Modem {
             imei: format!("{body}{}", luhn(&body)),
             serial,
             settings: Settings::fresh(),
+            commands: BTreeMap::new(),
             storage: BTreeMap::new(),
-            sim: Sim { present: true, pin: None, tries: 3, unlocked: true, balance: 1234 },
+            sim: Sim { present: true, pin: None, tries: 3, unlocked: true, balance: 1234, serial },
             registration: 1,
             signal: 20,
             menu: false,
@@ -177,6 +184,7 @@ impl Modem {
             awaiting: None,
             events: VecDeque::new(),
             afterwards: Vec::new(),
+            late_ussd: None,
             busy: None,
             interleaved: None,
             held: VecDeque::new(),
@@ -256,7 +264,8 @@ impl Modem {
         let awaiting = self.awaiting.as_ref().map(|(_, deadline)| *deadline);
         let busy = self.busy.as_ref().map(|(due, _)| *due);
         let interleaved = self.interleaved.as_ref().map(|(due, _)| *due);
-        [output, awaiting, busy, interleaved].into_iter().flatten().min()
+        let late_ussd = self.late_ussd.as_ref().map(|(due, _)| *due);
+        [output, awaiting, busy, interleaved, late_ussd].into_iter().flatten().min()
     }
 
     /// Time has passed.
@@ -269,6 +278,9 @@ impl Modem {
         }
         if let Some((_, text)) = self.busy.take_if(|(due, _)| *due <= now) {
             self.finish(now, text);
+        }
+        if let Some((_, line)) = self.late_ussd.take_if(|(due, _)| *due <= now) {
+            self.notice(now, &line, None);
         }
         if let Some((_, notices)) = self.interleaved.take_if(|(due, _)| *due <= now) {
             for (line, announces) in notices {
@@ -396,7 +408,11 @@ impl Modem {
     fn finish(&mut self, now: Duration, text: String) {
         self.emit(now, text.into_bytes(), None);
         for line in std::mem::take(&mut self.afterwards) {
-            self.notice(now, &line, None);
+            match now.checked_add(self.faults.ussd_delay) {
+                Some(due) if due == now => self.notice(now, &line, None),
+                Some(due) => self.late_ussd = Some((due, line)),
+                None => {}
+            }
         }
     }
 
@@ -426,6 +442,7 @@ impl Modem {
         self.busy = None;
         self.interleaved = None;
         self.afterwards.clear();
+        self.late_ussd = None;
         if let Some((item, _)) = self.awaiting.take() {
             self.events.push_back(Event::Refused(item));
         }

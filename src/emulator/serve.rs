@@ -5,6 +5,7 @@
 use std::{
     collections::HashMap,
     io,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,7 +16,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::{modem::Modem, network::Network, personality::Personality, world::World};
+use super::{modem::Modem, network::Network, personality::Personality, playback, replay::Replay, world::World};
+
+/// Marks a recorded session in the place of a model.
+const TRACE: &str = "trace:";
 
 /// A world in use by several tasks.
 #[derive(Clone, Debug)]
@@ -172,11 +176,14 @@ impl VirtualPool {
     }
 
     /// A stream to the slot's modem, which is made when first asked for, with the number its SIM shall have (one of the
-    /// network's own if none is given). An earlier stream to it ends.
+    /// network's own if none is given). An earlier stream to it ends. `trace:FILE` plays a recorded session.
     ///
     /// # Errors
     /// No model has that name, or the modem is not plugged.
     pub fn connect(&self, slot: &str, personality: &str, number: Option<&str>) -> io::Result<DuplexStream> {
+        if let Some(path) = personality.strip_prefix(TRACE) {
+            return Ok(playback::stream(Replay::load(Path::new(path))?));
+        }
         let personality = Personality::named(personality)
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no virtual modem `{personality}`")))?;
         let index = {

@@ -39,7 +39,10 @@ impl Modem {
         let (mode, code) = (fields.next().unwrap_or_default(), fields.next());
         match mode {
             "0" | "1" => self.settings.ussd_notices = mode == "1",
-            "2" => self.menu = false,
+            "2" => {
+                self.menu = false;
+                self.late_ussd = None;
+            }
             _ => return Err(Failure::Cme(50)),
         }
         let (Some(code), true) = (code, mode != "2") else { return NOTHING };
@@ -54,8 +57,8 @@ impl Modem {
         }
         let code = self.ussd_code(code.trim_matches('"')).ok_or(Failure::Cme(50))?;
         let (state, text) = self.ussd_answer(&code);
-        let line = self.ussd_line(state, &text);
-        self.afterwards.push(line);
+        let usual = self.ussd_line(state, &text);
+        self.afterwards.push(self.faults.ussd_line.take().unwrap_or(usual));
         NOTHING
     }
 

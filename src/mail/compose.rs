@@ -19,7 +19,7 @@ use lettre::{
     },
 };
 
-use crate::model::{InboundMessage, MessageId};
+use crate::model::{InboundMessage, MessageId, MessageOrigin};
 
 /// What a mail is made of besides the SMS itself.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +87,10 @@ pub fn compose(message: &InboundMessage, head: Letterhead<'_>) -> Result<Letter,
 /// The subject line, before RFC 2047.
 #[must_use]
 pub fn subject(message: &InboundMessage) -> String {
+    if message.origin == MessageOrigin::Ussd {
+        let (to, slot) = (header_text(&message.recipient), header_text(message.slot.as_str()));
+        return format!("USSD from the network to {to} via modem [{slot}]");
+    }
     format!(
         "SMS from {} to {} via modem [{}]",
         header_text(&message.sender),
@@ -205,6 +209,7 @@ mod tests {
             parts_missing: 0,
             undecodable: false,
             completes: None,
+            origin: MessageOrigin::Sms,
         }
     }
 

@@ -309,7 +309,7 @@ impl<S: Spool> Mailer<S> {
                 self.session = Some(session);
                 self.failures = 0;
                 self.trouble = None;
-                tracing::info!(id = %message.id, modem = %message.slot, "mail sent");
+                tracing::info!(message_id = %message.id, modem = %message.slot, "mail sent");
                 self.taken.push(message.id);
                 self.note_taken(message.id).await?;
                 self.taken.pop();
@@ -386,7 +386,7 @@ impl<S: Spool> Mailer<S> {
     }
 
     async fn bury(&mut self, job: &MailJob, error: &str) -> Result<(), StoreError> {
-        tracing::error!(id = %job.message.id, modem = %job.message.slot, "mail given up: {error}");
+        tracing::error!(message_id = %job.message.id, modem = %job.message.slot, "mail given up: {error}");
         self.spool.dead(job.message.id, error).await?;
         self.trouble = Some(format!("a mail was given up: {error}"));
         Ok(())

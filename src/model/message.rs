@@ -130,6 +130,33 @@ impl ResendPolicy {
     }
 }
 
+/// What a received message came as.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum MessageOrigin {
+    /// SMS.
+    #[default]
+    Sms,
+    /// A USSD text that the network sent of its own accord: mailed, never in `get_sms`.
+    Ussd,
+}
+
+impl MessageOrigin {
+    /// The word used in the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+            Self::Ussd => "ussd",
+        }
+    }
+
+    /// The origin with this word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Sms, Self::Ussd].into_iter().find(|origin| origin.as_str() == word)
+    }
+}
+
 /// A received message, as clients and the mailer see it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct InboundMessage {
@@ -161,6 +188,8 @@ pub struct InboundMessage {
     pub undecodable: bool,
     /// The message this one completes, where a partial text had been delivered earlier.
     pub completes: Option<MessageId>,
+    /// What it came as.
+    pub origin: MessageOrigin,
 }
 
 /// The whole truth about one outgoing message (`get_message`).

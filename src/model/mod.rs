@@ -2,20 +2,26 @@
 //!
 //! Pure data. Nothing here reads a clock, a file or a socket.
 
+mod balance;
 mod error_class;
 mod health;
 mod message;
+mod mmi;
 mod msisdn;
 mod runtime;
 mod self_test;
 mod slot;
 mod text;
+mod ussd;
 
+pub use balance::BalanceDay;
 pub use error_class::{Classified, ErrorClass};
 pub use health::{Health, HealthLevel};
-pub use message::{InboundMessage, MessageId, OutgoingMessage, OutgoingState, ResendPolicy};
+pub use message::{InboundMessage, MessageId, MessageOrigin, OutgoingMessage, OutgoingState, ResendPolicy};
+pub use mmi::{Mmi, Service};
 pub use msisdn::{Imei, Msisdn, MsisdnError, Prefix, Recipient};
 pub use runtime::RunTime;
 pub use self_test::{SelfTest, SelfTestReturn, SelfTestStart};
 pub use slot::{ModemSnapshot, SlotId};
 pub use text::printable;
+pub use ussd::{UssdSession, UssdStep};

@@ -1,15 +1,12 @@
 //! From a slot to an open stream: a virtual modem, or the port that discovery found.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io, path::PathBuf, sync::Arc};
 
 use super::{
     discovery::{Claim, Discovery, Probe},
     link::{Link, LinkError},
-    port::{Ports, Stream},
+    port::{Opener, SerialPorts, Stream},
+    tap::Taps,
 };
 use crate::{
     at::Command,
@@ -36,15 +33,33 @@ pub(super) struct Connection {
 #[derive(Clone, Debug)]
 pub struct Connector {
     discovery: Discovery,
-    ports: Arc<dyn Ports>,
+    opener: Arc<dyn Opener>,
     virtual_pool: Arc<VirtualPool>,
+    taps: Taps,
 }
 
 impl Connector {
-    /// A connector over one discovery task, the ports it finds, and one set of virtual modems.
+    /// A connector over one discovery task and one set of virtual modems, for the serial ports of this machine.
     #[must_use]
-    pub const fn new(discovery: Discovery, ports: Arc<dyn Ports>, virtual_pool: Arc<VirtualPool>) -> Self {
-        Self { discovery, ports, virtual_pool }
+    pub fn new(discovery: Discovery, virtual_pool: Arc<VirtualPool>) -> Self {
+        Self { discovery, opener: Arc::new(SerialPorts), virtual_pool, taps: Taps::default() }
+    }
+
+    /// Has the ports that discovery finds opened by another.
+    #[must_use]
+    pub fn with_opener(self, opener: &Arc<dyn Opener>) -> Self {
+        Self { opener: Arc::clone(opener), ..self }
+    }
+
+    /// What goes over the lines of its ports.
+    #[must_use]
+    pub const fn taps(&self) -> &Taps {
+        &self.taps
+    }
+
+    /// Looks for the modems of these slots from now on.
+    pub async fn set_slots(&self, slots: &[Slot]) {
+        self.discovery.set_slots(slots).await;
     }
 
     /// Waits for the slot's modem and opens its port.
@@ -62,35 +77,19 @@ impl Connector {
             .port_for(&slot.id)
             .await
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the search for modems has ended"))?;
-        let stream = self.open(claim.path(), slot.baud)?;
         let name = claim.path().display().to_string();
+        let stream = self
+            .opener
+            .open(claim.path(), slot.baud)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot open {name}: {error}")))?;
         Ok(Connection { stream, name, claim: Some(claim) })
     }
-
-    fn open(&self, path: &Path, baud: u32) -> io::Result<Box<dyn Stream>> {
-        let told = |error: io::Error| io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display()));
-        self.ports.open(path, baud).map_err(told)
-    }
 }
 
-/// Asks a serial port for the IMEI behind it, with `AT`, `ATE0` and `AT+CGSN` only.
-#[derive(Clone, Debug)]
-pub struct SerialProbe {
-    ports: Arc<dyn Ports>,
-}
-
-impl SerialProbe {
-    /// A probe of these ports.
-    #[must_use]
-    pub fn new(ports: &Arc<dyn Ports>) -> Self {
-        Self { ports: Arc::clone(ports) }
-    }
-}
-
-impl Probe for SerialProbe {
+/// Asks a port for the IMEI behind it, with `AT`, `ATE0` and `AT+CGSN` only.
+impl Probe for Arc<dyn Opener> {
     async fn imei(&self, port: PathBuf) -> Option<Imei> {
-        let stream = self.ports.open(&port, PROBE_BAUD).ok()?;
-        let mut link = Link::new(stream);
+        let mut link = Link::new(self.open(&port, PROBE_BAUD).ok()?);
         for command in [Command::attention(), Command::echo_off()] {
             match link.execute(command).await {
                 Ok(_) | Err(LinkError::Command(_)) => {}
@@ -98,5 +97,16 @@ impl Probe for SerialProbe {
             }
         }
         link.execute(Command::imei()).await.ok()?.imei()
+    }
+}
+
+/// Asks the serial ports of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SerialProbe;
+
+impl Probe for SerialProbe {
+    async fn imei(&self, port: PathBuf) -> Option<Imei> {
+        let opener: Arc<dyn Opener> = Arc::new(SerialPorts);
+        opener.imei(port).await
     }
 }

@@ -19,7 +19,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::hints::Hints;
+use super::{
+    hints::Hints,
+    sought::{Sought, Target},
+};
 use crate::{
     config::Slot,
     model::{Imei, SlotId},
@@ -50,7 +53,7 @@ pub trait Probe: Send + Sync + 'static {
 /// A way to ask for a slot's port. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Discovery {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<Message>,
 }
 
 impl Discovery {
@@ -61,11 +64,8 @@ impl Discovery {
     #[must_use]
     pub fn new<P: Probe>(slots: &[Slot], hints: Hints, changes: watch::Receiver<u64>, probe: P) -> (Self, Seeker<P>) {
         let (requests, mailbox) = mpsc::channel(MAILBOX);
-        let real = || slots.iter().filter(|slot| !slot.port.is_empty() && !slot.port.starts_with("virtual:"));
         let seeker = Seeker {
-            fixed: real().filter(|slot| !slot.port_is_glob()).map(|slot| PathBuf::from(&slot.port)).collect(),
-            owned: real().filter(|slot| slot.enabled).filter_map(|slot| slot.imei.clone()).collect(),
-            targets: real().map(|slot| (slot.id.clone(), Target::of(slot))).collect(),
+            sought: Sought::of(slots),
             hints,
             probe: Arc::new(probe),
             mailbox,
@@ -83,8 +83,15 @@ impl Discovery {
     /// `None` if there is no such slot, it is a virtual one, or the task has ended.
     pub async fn port_for(&self, slot: &SlotId) -> Option<Claim> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Request { slot: slot.clone(), reply }).await.ok()?;
+        self.requests.send(Message::Seek(Request { slot: slot.clone(), reply })).await.ok()?;
         answer.await.ok()
+    }
+
+    /// Looks for the modems of these slots from now on. Who holds a port keeps it, and who waits for one goes on waiting
+    /// for the same.
+    pub async fn set_slots(&self, slots: &[Slot]) {
+        // Without the task nobody looks for anything.
+        drop(self.requests.send(Message::Slots(Sought::of(slots))).await);
     }
 }
 
@@ -136,24 +143,15 @@ impl Claims {
 }
 
 #[derive(Debug)]
+enum Message {
+    Seek(Request),
+    Slots(Sought),
+}
+
+#[derive(Debug)]
 struct Request {
     slot: SlotId,
     reply: oneshot::Sender<Claim>,
-}
-
-#[derive(Clone, Debug)]
-enum Target {
-    Fixed(PathBuf),
-    Pattern { pattern: String, imei: Option<Imei> },
-}
-
-impl Target {
-    fn of(slot: &Slot) -> Self {
-        if slot.port_is_glob() {
-            return Self::Pattern { pattern: slot.port.clone(), imei: slot.imei.clone() };
-        }
-        Self::Fixed(PathBuf::from(&slot.port))
-    }
 }
 
 struct Waiting {
@@ -218,14 +216,10 @@ struct Probed {
 
 /// The task that looks for modems; see [`run`](Self::run).
 pub struct Seeker<P> {
-    targets: BTreeMap<SlotId, Target>,
-    /// Ports that slots name outright: never asked on behalf of a pattern.
-    fixed: Vec<PathBuf>,
-    /// IMEIs that slots name: not for slots that take any modem.
-    owned: BTreeSet<Imei>,
+    sought: Sought,
     hints: Hints,
     probe: Arc<P>,
-    mailbox: mpsc::Receiver<Request>,
+    mailbox: mpsc::Receiver<Message>,
     changes: watch::Receiver<u64>,
     claims: Arc<Claims>,
     known: BTreeMap<PathBuf, Known>,
@@ -241,8 +235,9 @@ impl<P: Probe> Seeker<P> {
             let again = self.step();
             let claims = Arc::clone(&self.claims);
             tokio::select! {
-                request = self.mailbox.recv() => match request {
-                    Some(request) => self.admit(request),
+                message = self.mailbox.recv() => match message {
+                    Some(Message::Seek(request)) => self.admit(request),
+                    Some(Message::Slots(sought)) => self.sought = sought,
                     None => return,
                 },
                 changed = self.changes.changed(), if !changes_end => changes_end = changed.is_err(),
@@ -254,7 +249,7 @@ impl<P: Probe> Seeker<P> {
     }
 
     fn admit(&mut self, Request { slot, reply }: Request) {
-        if let Some(target) = self.targets.get(&slot) {
+        if let Some(target) = self.sought.targets.get(&slot) {
             self.waiting.push(Waiting { target: target.clone(), reply, since: Instant::now() });
         }
     }
@@ -309,7 +304,7 @@ impl<P: Probe> Seeker<P> {
         match &waiting.target {
             Target::Fixed(port) => Device::at(port.clone()).filter(|device| self.is_free(device)),
             Target::Pattern { pattern, imei } => {
-                let fixed: Vec<_> = self.fixed.iter().filter_map(|port| fs::canonicalize(port).ok()).collect();
+                let fixed: Vec<_> = self.sought.fixed.iter().filter_map(|port| fs::canonicalize(port).ok()).collect();
                 let paths = glob::glob(pattern).into_iter().flatten().filter_map(Result::ok);
                 let devices: Vec<_> = paths
                     .filter_map(Device::at)
@@ -354,7 +349,7 @@ impl<P: Probe> Seeker<P> {
     fn suits(&self, device: &Device, imei: Option<&Imei>) -> bool {
         match (self.answer(device), imei) {
             (Some(Answer::Modem(found)), Some(imei)) => found == imei,
-            (Some(Answer::Modem(found)), None) => !self.owned.contains(found),
+            (Some(Answer::Modem(found)), None) => !self.sought.owned.contains(found),
             (Some(Answer::Awaited { .. } | Answer::Nothing { .. }) | None, _) => false,
         }
     }
@@ -436,20 +431,24 @@ mod tests {
             }
             let hint_file = folder.path().join("hints");
             fs::write(&hint_file, hints.replace("DIR", folder.path().to_str().unwrap())).unwrap();
-            let section = |slot: &&str| {
-                let [name, port, imei] = slot.split(' ').collect::<Vec<_>>()[..] else { panic!("{slot}") };
-                format!("[{name}]\nport={}/{port}\nimei={imei}\ncosts_per_sms=0\n", folder.path().display())
-            };
-            let sims = slots.iter().map(section).collect::<String>();
-            let gateway = Source { name: "g", text: "[mail]\nenabled=no\n[server]\ncertificate=c\nkey=k" };
-            let (config, found) = config::load(gateway, Source { name: "s", text: &sims });
-            let slots = config.unwrap_or_else(|| panic!("{found:?}")).slots;
+            let slots = Self::slots(folder.path(), slots);
             let (changes, receiver) = watch::channel(0);
             let asked = Arc::default();
             let probe = Files { asked: Arc::clone(&asked) };
             let (discovery, seeker) = Discovery::new(&slots, Hints::load(Some(&hint_file)), receiver, probe);
             tokio::spawn(seeker.run());
             Self { folder, asked, changes, discovery }
+        }
+
+        fn slots(folder: &Path, slots: &[&str]) -> Vec<Slot> {
+            let section = |slot: &&str| {
+                let [name, port, imei] = slot.split(' ').collect::<Vec<_>>()[..] else { panic!("{slot}") };
+                format!("[{name}]\nport={}/{port}\nimei={imei}\ncosts_per_sms=0\n", folder.display())
+            };
+            let sims = slots.iter().map(section).collect::<String>();
+            let gateway = Source { name: "g", text: "[mail]\nenabled=no\n[server]\ncertificate=c\nkey=k" };
+            let (config, found) = config::load(gateway, Source { name: "s", text: &sims });
+            config.unwrap_or_else(|| panic!("{found:?}")).slots
         }
 
         async fn port_for(&self, slot: &str) -> Claim {
@@ -516,6 +515,22 @@ mod tests {
         let second = tokio::time::timeout(AGAIN * 4, rig.discovery.port_for(&id)).await;
         assert!(second.is_err(), "a port was given out twice");
         assert_eq!(rig.asked(), ["tty1"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slots_come_and_go_and_ports_in_use_stay_in_use() {
+        let slots = [format!("a tty* {A}"), format!("b tty* {B}")];
+        let rig = Rig::new(&[("tty0", A), ("tty1", B)], "", &[&slots[0]]);
+        let a = rig.port_for("a").await;
+        assert!(rig.discovery.port_for(&SlotId::new("b")).await.is_none(), "not configured yet");
+        let sought = Rig::slots(rig.folder.path(), &[&slots[1], "fixed tty0 "]);
+        rig.discovery.set_slots(&sought).await;
+        assert_eq!(rig.name(&rig.port_for("b").await), "tty1");
+        assert!(rig.discovery.port_for(&SlotId::new("a")).await.is_none(), "not configured any more");
+        let id = SlotId::new("fixed");
+        assert!(tokio::time::timeout(AGAIN, rig.discovery.port_for(&id)).await.is_err(), "`a` still has the port");
+        drop(a);
+        assert_eq!(rig.name(&rig.port_for("fixed").await), "tty0");
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,11 +2,12 @@
 
 use crate::{
     at::{MemoryUse, RegistrationState},
+    balance::Account,
     model::{Health, HealthLevel},
 };
 
 /// What was seen of an initialised modem.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
     /// CSQ 0..=31, 99 = unknown.
     pub signal: u8,
@@ -22,6 +23,10 @@ pub struct Observation {
     pub intake_blocked: bool,
     /// What is wrong with the self-test SMS, if anything ([`verdict`](crate::self_test::verdict)).
     pub self_test: Option<String>,
+    /// The SIM's account, where its balance is asked for.
+    pub account: Option<Account>,
+    /// What is to be said of a card that is not the known one.
+    pub sim_swap: Option<String>,
 }
 
 /// Judges an observation: each finding names its check.
@@ -30,6 +35,9 @@ pub fn judge(seen: &Observation) -> Health {
     let mut health = Health::ok();
     if seen.imsi.is_empty() {
         health.add(HealthLevel::Critical, "SIM: no IMSI could be read");
+    }
+    if let Some(notice) = &seen.sim_swap {
+        health.add(HealthLevel::Warning, notice.as_str());
     }
     if seen.smsc.is_empty() {
         health.add(HealthLevel::Critical, "SMSC: no service centre number is set on the SIM");
@@ -61,6 +69,9 @@ pub fn judge(seen: &Observation) -> Health {
     if let Some(finding) = &seen.self_test {
         health.add(HealthLevel::Warning, finding.as_str());
     }
+    for (level, finding) in seen.account.iter().flat_map(Account::findings) {
+        health.add(level, finding);
+    }
     health
 }
 
@@ -76,6 +87,7 @@ fn fullness(storage: &MemoryUse) -> Option<HealthLevel> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::balance::Reading;
 
     fn well() -> Observation {
         Observation {
@@ -86,13 +98,15 @@ mod tests {
             storage: vec![MemoryUse { name: "SM".into(), used: 10, total: 20 }],
             intake_blocked: false,
             self_test: None,
+            account: None,
+            sim_swap: None,
         }
     }
 
     #[test]
     fn each_check_names_itself() {
         type Change = fn(&mut Observation);
-        let cases: [(&str, Change, HealthLevel, &str); 13] = [
+        let cases: [(&str, Change, HealthLevel, &str); 15] = [
             ("all well", |_| {}, HealthLevel::Ok, ""),
             ("no signal", |o| o.signal = 1, HealthLevel::Critical, "Signal"),
             ("weak signal", |o| o.signal = 5, HealthLevel::Warning, "Signal"),
@@ -100,11 +114,21 @@ mod tests {
             ("unknown signal", |o| o.signal = 99, HealthLevel::Warning, "Signal"),
             ("no IMSI", |o| o.imsi.clear(), HealthLevel::Critical, "SIM"),
             ("no SMSC", |o| o.smsc.clear(), HealthLevel::Critical, "SMSC"),
+            ("swapped", |o| o.sim_swap = Some("SIM: another".into()), HealthLevel::Warning, "SIM: another"),
             ("roaming", |o| o.registration = RegistrationState::Roaming, HealthLevel::Warning, "Network"),
             ("denied", |o| o.registration = RegistrationState::Denied, HealthLevel::Critical, "Network"),
             ("over half full", |o| o.storage[0].used = 11, HealthLevel::Warning, "Storage"),
             ("nearly full", |o| o.storage[0].used = 17, HealthLevel::Critical, "Storage"),
             ("self-test", |o| o.self_test = Some("Self-test: lost".into()), HealthLevel::Warning, "Self-test"),
+            (
+                "low balance",
+                |o| {
+                    let reading = Some(Reading { micros: 1, ..Reading::default() });
+                    o.account = Some(Account { reading, critical_micros: 2, ..Account::default() });
+                },
+                HealthLevel::Critical,
+                "Balance",
+            ),
             ("store blocked", |o| o.intake_blocked = true, HealthLevel::Critical, "Store"),
         ];
         for (name, change, level, word) in cases {

@@ -18,10 +18,16 @@ mod request;
 #[cfg(test)]
 pub(crate) mod sample;
 mod session;
+pub mod sim_card;
+mod sought;
 mod starting;
+mod survey;
+mod tap;
 mod task;
 
 pub use connector::{Connector, SerialProbe};
-pub use port::{Ports, SerialPorts, Stream};
-pub use request::{Request, SubmitError, UssdError};
+pub use port::{Opener, SerialPorts, Stream};
+pub use request::{AcceptError, Request, SubmitError, UssdAsk, UssdError, UssdReply};
+pub use survey::{Survey, survey};
+pub use tap::{Passed, Taps, Traffic};
 pub use task::ModemTask;

@@ -11,7 +11,7 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
 /// Opens ports by their path.
-pub trait Ports: fmt::Debug + Send + Sync {
+pub trait Opener: fmt::Debug + Send + Sync {
     /// Opens `path` for the caller alone.
     ///
     /// # Errors
@@ -23,7 +23,7 @@ pub trait Ports: fmt::Debug + Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SerialPorts;
 
-impl Ports for SerialPorts {
+impl Opener for SerialPorts {
     fn open(&self, path: &Path, baud: u32) -> io::Result<Box<dyn Stream>> {
         open_serial(&path.display().to_string(), baud)
     }
@@ -32,7 +32,10 @@ impl Ports for SerialPorts {
 /// Opens a serial device, 8N1 without flow control, for this process alone.
 ///
 /// The modem-control lines are raised where the device has them: some sticks stay silent until DTR is set.
-fn open_serial(path: &str, baud: u32) -> io::Result<Box<dyn Stream>> {
+///
+/// # Errors
+/// What the system says: no such device, no permission, in use.
+pub fn open_serial(path: &str, baud: u32) -> io::Result<Box<dyn Stream>> {
     let mut port = tokio_serial::new(path, baud)
         .data_bits(tokio_serial::DataBits::Eight)
         .parity(tokio_serial::Parity::None)

@@ -1,11 +1,15 @@
-//! For tests: a slot with nothing special about it, a clock that is moved by hand, a self-test that comes back.
+//! For tests: a slot and a configuration with nothing special about them, a clock that is moved by hand, a self-test that
+//! comes back.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
 use crate::{
-    config::{SimEncoding, Slot},
+    config::{self, Config, SimEncoding, Slot, Source},
     model::{Prefix, SlotId},
     self_test::text::compose,
     store::ClockSource,
@@ -69,6 +73,8 @@ pub(crate) fn slot(name: &str, prefix: &str) -> Slot {
         phone_number: None,
         provider: String::new(),
         ussd_account_balance: None,
+        ussd_allowed: None,
+        forward_ussd: false,
         ussd_account_balance_regexp: regex::Regex::new("x").unwrap(),
         currency: "EUR".into(),
         account_balance_warning_micros: 0,
@@ -80,4 +86,11 @@ pub(crate) fn slot(name: &str, prefix: &str) -> Slot {
         encoding: SimEncoding::Gsm,
         email_address: None,
     }
+}
+
+/// The least configuration that has these slots.
+pub(crate) fn config(slots: Vec<Slot>) -> Arc<Config> {
+    let gateway = Source { name: "g", text: "[mail]\nenabled=no\n[server]\ncertificate=c\nkey=k" };
+    let (config, _) = config::load(gateway, Source { name: "s", text: "" });
+    Arc::new(Config { slots, ..config.unwrap() })
 }

@@ -79,7 +79,7 @@ impl StartFault {
 
 /// Brings a modem up.
 pub(super) async fn bring_up(context: &Context, link: &mut Link) -> Result<Capabilities, StartFault> {
-    let slot = &context.slot;
+    let slot = &context.slot();
     let pin = match &slot.pin {
         Some(pin) => Some(SimPin::new(pin).map_err(|_| StartFault::PinMalformed)?),
         None => None,
@@ -136,8 +136,8 @@ async fn exchange(link: &mut Link, command: Command) -> Result<Result<Response, 
 }
 
 fn check_identity(context: &Context, found: &Capabilities) -> Result<(), StartFault> {
-    match (&context.slot.imei, &found.imei) {
-        (Some(wanted), Some(found)) if wanted != found && context.slot.port_is_glob() => {
+    match (&context.slot().imei, &found.imei) {
+        (Some(wanted), Some(found)) if wanted != found && context.slot().port_is_glob() => {
             Err(StartFault::WrongModem { found: found.clone(), wanted: wanted.clone() })
         }
         _ => Ok(()),
@@ -153,8 +153,9 @@ struct PinRecord<'a> {
 
 impl<'a> PinRecord<'a> {
     fn new(context: &'a Context, iccid: Option<String>) -> Self {
-        let sim = iccid.unwrap_or_else(|| context.slot.id.to_string());
-        let pin = context.slot.pin.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+        let slot = context.slot();
+        let sim = iccid.unwrap_or_else(|| slot.id.to_string());
+        let pin = slot.pin.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
         // Not to hide the PIN, which stands in the configuration, but to notice that it was changed.
         let hash = digest(&SHA256, format!("smsgate pin record\0{sim}\0{pin}").as_bytes());
         let mut digest = [0; 32];
@@ -168,20 +169,20 @@ impl<'a> PinRecord<'a> {
         if !store.pin_may_try(&self.sim, self.digest).await.map_err(StartFault::PinUnrecorded)? {
             return Err(StartFault::PinSpent);
         }
-        info!(modem = %self.context.slot.id, "entering the SIM PIN");
+        info!(modem = %self.context.slot().id, "entering the SIM PIN");
         store.pin_attempted(&self.sim, self.digest, store.wall()).await.map_err(StartFault::PinUnrecorded)
     }
 
     async fn accepted(&self) {
         if let Err(error) = self.context.store.pin_accepted(&self.sim, self.digest).await {
-            warn!(modem = %self.context.slot.id, %error, "cannot record that the PIN was accepted");
+            warn!(modem = %self.context.slot().id, %error, "cannot record that the PIN was accepted");
         }
     }
 
     /// The operator has taken the PIN out of the configuration: whatever stands there next is a new one.
     async fn forget(&self) {
         if let Err(error) = self.context.store.pin_forgotten(&self.sim).await {
-            warn!(modem = %self.context.slot.id, %error, "cannot clear the record of PIN attempts");
+            warn!(modem = %self.context.slot().id, %error, "cannot clear the record of PIN attempts");
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    Request, SubmitError, UssdError,
+    AcceptError, Request, SubmitError, UssdError,
     backoff::Backoff,
     connector::{Connection, Connector},
     link::Link,
@@ -31,14 +31,20 @@ const MAILBOX: usize = 16;
 /// What every part of a slot's life needs.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
-    pub(super) slot: Arc<Slot>,
+    /// What the configuration says of the slot; another generation may come at any time.
+    pub(super) slot: watch::Receiver<Arc<Slot>>,
     pub(super) store: Store,
     pub(super) snapshot: watch::Sender<ModemSnapshot>,
     /// How often its SIM writes to itself, if it does: what did not come back is missed then.
-    pub(super) self_test: Option<SelfTestInterval>,
+    pub(super) self_test: watch::Receiver<Option<SelfTestInterval>>,
 }
 
 impl Context {
+    /// The slot as the configuration has it now.
+    pub(super) fn slot(&self) -> Arc<Slot> {
+        Arc::clone(&self.slot.borrow())
+    }
+
     /// Changes the published snapshot; readers are woken only if something is different.
     pub(super) fn publish(&self, change: impl FnOnce(&mut ModemSnapshot)) {
         self.snapshot.send_if_modified(|seen| {
@@ -56,7 +62,7 @@ impl Context {
     pub(super) fn down(&self, status: &str, reason: &str) {
         let health = Health::of(HealthLevel::Critical, reason);
         if self.snapshot.borrow().health != health {
-            warn!(modem = %self.slot.id, %reason, "modem is down");
+            warn!(modem = %self.slot().id, %reason, "modem is down");
         }
         self.publish(|seen| {
             status.clone_into(&mut seen.status);
@@ -74,16 +80,19 @@ pub struct ModemTask {
 }
 
 impl ModemTask {
-    /// The actor and the ends that the pool keeps.
+    /// The actor and the ends that the pool keeps. What comes through `slot` later must differ only in what a running
+    /// session can take over without touching the modem. `self_test` is how often each SIM writes to itself.
     #[must_use]
     pub fn new(
-        slot: Arc<Slot>,
+        slot: watch::Receiver<Arc<Slot>>,
         store: Store,
         connector: Connector,
+        self_test: watch::Receiver<Option<SelfTestInterval>>,
     ) -> (Self, watch::Receiver<ModemSnapshot>, mpsc::Sender<Request>) {
-        let number = slot.phone_number.as_ref().map(ToString::to_string).unwrap_or_default();
-        let mut first = ModemSnapshot::absent(slot.id.clone(), slot.enabled, &number);
-        if slot.enabled {
+        let now = Arc::clone(&slot.borrow());
+        let number = now.phone_number.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut first = ModemSnapshot::absent(now.id.clone(), now.enabled, &number);
+        if now.enabled {
             "Try to initialize modem.".clone_into(&mut first.status);
             first.health = Health::of(HealthLevel::Critical, "Modem: not initialised yet");
         } else {
@@ -91,14 +100,7 @@ impl ModemTask {
         }
         let (snapshot, seen) = watch::channel(first);
         let (mailbox, requests) = mpsc::channel(MAILBOX);
-        (Self { context: Context { slot, store, snapshot, self_test: None }, connector, requests }, seen, mailbox)
-    }
-
-    /// Has the SIM's self-tests looked at: without a number of its own it has none.
-    #[must_use]
-    pub fn self_tested(mut self, interval: Option<SelfTestInterval>) -> Self {
-        self.context.self_test = interval.filter(|_| self.context.slot.phone_number.is_some());
-        self
+        (Self { context: Context { slot, store, snapshot, self_test }, connector, requests }, seen, mailbox)
     }
 
     /// Lives until `cancel`. A disabled slot only turns requests away.
@@ -117,7 +119,7 @@ impl ModemTask {
     async fn live(&mut self, cancel: &CancellationToken) {
         let mut backoff = Backoff::default();
         while !cancel.is_cancelled() {
-            if !self.context.slot.enabled {
+            if !self.context.slot().enabled {
                 self.turning_away(cancel, std::future::pending::<()>()).await;
                 return;
             }
@@ -132,7 +134,7 @@ impl ModemTask {
             if started.elapsed() >= WORKED {
                 backoff.reset();
             }
-            let pause = backoff.next(spread(&self.context.slot.id.to_string()));
+            let pause = backoff.next(spread(&self.context.slot().id.to_string()));
             if self.turning_away(cancel, sleep(pause)).await.is_none() {
                 return;
             }
@@ -145,7 +147,7 @@ impl ModemTask {
             self.context.status("Try finding port.");
         }
         let connector = self.connector.clone();
-        let slot = Arc::clone(&self.context.slot);
+        let slot = self.context.slot();
         let context = self.context.clone();
         let waiting = async move {
             // A port that is there is found at once; only then is absence worth telling.
@@ -164,12 +166,12 @@ impl ModemTask {
             Err(error) => return Some(End::Lost(error.to_string())),
         };
         let Connection { stream, name, claim } = connection;
-        info!(modem = %self.context.slot.id, port = %name, "port found");
+        info!(modem = %self.context.slot().id, port = %name, "port found");
         self.context.publish(|seen| {
             name.clone_into(&mut seen.port);
             "Connecting to modem.".clone_into(&mut seen.status);
         });
-        let mut link = Link::new(stream);
+        let mut link = Link::new(stream).tapped(self.connector.taps().of(&self.context.slot().id));
         let context = self.context.clone();
         let brought_up = self.turning_away(cancel, starting::bring_up(&context, &mut link)).await?;
         let equipment = match brought_up {
@@ -192,7 +194,7 @@ impl ModemTask {
             seen.smsc = equipment.service_centre.clone().unwrap_or_default();
             equipment.model.clone_into(&mut seen.model);
         });
-        info!(modem = %self.context.slot.id, model = %equipment.model, "modem initialised");
+        info!(modem = %self.context.slot().id, model = %equipment.model, "modem initialised");
         let end = Session::new(&context, link, equipment).serve(&mut self.requests, cancel).await;
         drop(claim);
         Some(end)
@@ -222,6 +224,9 @@ fn turn_away(request: Request) {
             drop(reply.send(Err(SubmitError::Transient { cause })));
         }
         Request::Ussd { reply, .. } => drop(reply.send(Err(UssdError::NotReady))),
+        Request::AcceptCard { reply } => drop(reply.send(Err(AcceptError::NotReady))),
+        // It is about to be brought up anyway.
+        Request::StartAnew { reply } => drop(reply),
     }
 }
 
@@ -238,7 +243,7 @@ mod tests {
     use super::*;
     use crate::{
         emulator::VirtualPool,
-        modem::{Ports, SerialPorts, SerialProbe, discovery::Discovery, hints::Hints, sample},
+        modem::{SerialProbe, discovery::Discovery, hints::Hints, sample},
         store::Options,
     };
 
@@ -249,11 +254,10 @@ mod tests {
         let store = Store::open(&folder.path().join("smsgate.db"), options).unwrap();
         let slot = sample::slot("00", "+49");
         let (_changed, changes) = watch::channel(0);
-        let ports: Arc<dyn Ports> = Arc::new(SerialPorts);
-        let probe = SerialProbe::new(&ports);
-        let (discovery, _seeker) = Discovery::new(std::slice::from_ref(&slot), Hints::load(None), changes, probe);
-        let connector = Connector::new(discovery, ports, Arc::new(VirtualPool::new(Timestamp::UNIX_EPOCH, 1)));
-        let (mut task, _snapshot, requests) = ModemTask::new(Arc::new(slot), store, connector);
+        let (discovery, _seeker) = Discovery::new(std::slice::from_ref(&slot), Hints::load(None), changes, SerialProbe);
+        let connector = Connector::new(discovery, Arc::new(VirtualPool::new(Timestamp::UNIX_EPOCH, 1)));
+        let (mut task, _snapshot, requests) =
+            ModemTask::new(watch::channel(Arc::new(slot)).1, store, connector, watch::channel(None).1);
         let (reply, answer) = oneshot::channel();
         requests.try_send(Request::Submit { hex: "00".to_owned(), tpdu_octets: 0, more: false, reply }).unwrap();
         let cancel = CancellationToken::new();

@@ -21,9 +21,8 @@ pub(crate) type Outcome = watch::Receiver<Option<Result<(), Fault>>>;
 pub(crate) type CallDigest = [u8; 32];
 
 /// The calls of the last few seconds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Reposts {
-    window: Duration,
     recent: Mutex<HashMap<CallDigest, Recent>>,
 }
 
@@ -36,36 +35,39 @@ struct Recent {
 }
 
 impl Reposts {
-    /// With a window of zero nothing is ever a repost.
-    pub(crate) fn new(window: Duration) -> Self {
-        Self { window, recent: Mutex::default() }
-    }
-
-    /// The other connection that carried the same call within the window, if there is one and it seems to be alive.
+    /// The other connection that carried the same call within `window`, if there is one and it seems to be alive.
     ///
     /// Its end may have arrived and not yet been read: a caller should give it a moment before asking
     /// [`first_of`](Self::first_of).
-    pub(crate) fn rival(&self, call: &CallDigest, connection: &Connection, now: Instant) -> Option<Connection> {
+    pub(crate) fn rival(
+        &self,
+        window: Duration,
+        call: &CallDigest,
+        connection: &Connection,
+        now: Instant,
+    ) -> Option<Connection> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let earlier = recent.get(call).filter(|entry| now.saturating_duration_since(entry.at) <= self.window)?;
+        let earlier = recent.get(call).filter(|entry| now.saturating_duration_since(entry.at) <= window)?;
         let rival = !earlier.connection.is(connection) && earlier.connection.is_alive();
         rival.then(|| earlier.connection.clone())
     }
 
-    /// The message this call is about if it is a repost; else `id` is remembered with `outcome`.
+    /// The message this call is about if it is a repost; else `id` is remembered with `outcome`. With a window of zero
+    /// nothing is ever a repost.
     pub(crate) fn first_of(
         &self,
+        window: Duration,
         call: CallDigest,
         connection: &Connection,
         now: Instant,
         id: MessageId,
         outcome: &Outcome,
     ) -> Option<(MessageId, Outcome)> {
-        if self.window.is_zero() {
+        if window.is_zero() {
             return None;
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.retain(|_, entry| now.saturating_duration_since(entry.at) <= self.window);
+        recent.retain(|_, entry| now.saturating_duration_since(entry.at) <= window);
         if let Some(earlier) = recent.get_mut(&call)
             && !earlier.connection.is(connection)
             && !earlier.connection.is_alive()
@@ -92,14 +94,23 @@ mod tests {
         MessageId::from_uuid(Uuid::from_u128(number))
     }
 
-    fn first(reposts: &Reposts, call: CallDigest, on: &Connection, at: Instant, number: u128) -> Option<MessageId> {
+    /// Reposts with their window.
+    type Bench = (Reposts, Duration);
+
+    fn first(
+        (reposts, window): &Bench,
+        call: CallDigest,
+        on: &Connection,
+        at: Instant,
+        number: u128,
+    ) -> Option<MessageId> {
         let (_, outcome) = watch::channel(None);
-        reposts.first_of(call, on, at, id(number), &outcome).map(|(id, _)| id)
+        reposts.first_of(*window, call, on, at, id(number), &outcome).map(|(id, _)| id)
     }
 
     #[test]
     fn only_on_another_connection_while_the_first_is_gone() {
-        let (reposts, now) = (Reposts::new(Duration::from_secs(5)), Instant::now());
+        let (reposts, now) = ((Reposts::default(), Duration::from_secs(5)), Instant::now());
         let (one, alive) = Connection::open(PEER);
         let (two, _two_alive) = Connection::open(PEER);
         assert_eq!(first(&reposts, CALL, &one, now, 1), None);
@@ -115,7 +126,7 @@ mod tests {
     #[test]
     fn only_within_the_window() {
         for (window, later, expected) in [(5, 5, Some(id(1))), (5, 6, None), (0, 0, None)] {
-            let (reposts, now) = (Reposts::new(Duration::from_secs(window)), Instant::now());
+            let (reposts, now) = ((Reposts::default(), Duration::from_secs(window)), Instant::now());
             let (one, alive) = Connection::open(PEER);
             assert_eq!(first(&reposts, CALL, &one, now, 1), None);
             drop(alive);

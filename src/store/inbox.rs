@@ -11,7 +11,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{
     Committed, InboxQuery, Joiner, NewSegment, SegmentContent, SegmentKey, StoreError,
     concatenation::{self, Place},
-    rows::{digest_of, message_id, micros, new_message_id, optional_message_id, optional_timestamp, slot, timestamp},
+    rows::{
+        digest_of, message_id, micros, new_message_id, optional_message_id, optional_timestamp, origin, slot, timestamp,
+    },
     self_test,
     writer::Work,
 };
@@ -110,7 +112,7 @@ pub(super) fn read(connection: &Connection, query: &InboxQuery) -> Result<Vec<In
     let slots: Vec<&str> = query.slots.iter().map(|slot| slot.as_str()).collect();
     let mut statement = connection.prepare_cached(
         "SELECT * FROM message
-         WHERE arrived_run >= ?1 AND sequence > ?2 AND blanked = 0
+         WHERE arrived_run >= ?1 AND sequence > ?2 AND blanked = 0 AND origin = 'sms'
            AND slot IN (SELECT value FROM json_each(?3))
          ORDER BY sequence LIMIT ?4",
     )?;
@@ -138,6 +140,7 @@ pub(super) fn inbound(row: &Row<'_>) -> rusqlite::Result<InboundMessage> {
         parts_missing: row.get("parts_missing")?,
         undecodable: row.get("undecodable")?,
         completes: optional_message_id(row, "completes")?,
+        origin: origin(row, "origin")?,
     })
 }
 

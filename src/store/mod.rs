@@ -3,21 +3,25 @@
 //! Every change goes through the writer's mailbox and is answered after its commit is on disk; queries see committed
 //! rows only. The store keeps PDUs but does not read them: joining parts is the caller's function.
 
+mod balance;
 mod clock;
 mod concatenation;
 mod inbox;
 mod lock;
 mod outbox;
+mod probe;
 mod readers;
 mod reports;
 mod retention;
 mod rows;
 mod schema;
 mod self_test;
+mod sim_card;
 mod sims;
 mod spool;
 mod tally;
 mod types;
+mod ussd;
 mod writer;
 
 use std::{
@@ -33,9 +37,12 @@ use std::{
 pub use clock::{ClockSource, SystemClock};
 use jiff::Timestamp;
 use rusqlite::Connection;
+pub use schema::prepare_folder;
 pub use self_test::NewSelfTest;
+pub use sim_card::CardSeen;
 use tokio::sync::{Notify, oneshot, watch};
 pub use types::*;
+pub use ussd::NewUssd;
 
 use self::{
     clock::RunClock,
@@ -63,7 +70,7 @@ impl Store {
     /// [`OpenError`], as there.
     pub fn open_with_clock(path: &Path, options: Options, clock: Arc<dyn ClockSource>) -> Result<Self, OpenError> {
         let database_error = |source| OpenError::Database { path: path.to_owned(), source };
-        schema::prepare_folder(path)?;
+        prepare_folder(path)?;
         let lock = Lock::take(path)?;
         let schema::Opened { connection, damage } = schema::open(path)?;
         let clock = RunClock::resume(clock, &connection).map_err(database_error)?;
@@ -76,9 +83,10 @@ impl Store {
             transactions: AtomicU64::new(0),
             unanswered: AtomicUsize::new(0),
         });
+        let options = watch::Sender::new(options);
         let writer = Writer {
             path: path.to_owned(),
-            options,
+            options: options.subscribe(),
             clock: clock.clone(),
             connection: Some(connection),
             signals: Arc::clone(&signals),
@@ -93,6 +101,7 @@ impl Store {
             clock,
             signals,
             damage,
+            options,
             readers: Readers::new(path.to_owned()),
             mailbox: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
@@ -122,6 +131,10 @@ impl Store {
     #[must_use]
     pub fn wall(&self) -> Timestamp {
         self.inner.clock.wall()
+    }
+    /// Works by other options from the next operation on.
+    pub fn set_options(&self, options: Options) {
+        self.inner.options.send_replace(options);
     }
     /// Drains the writer, checkpoints and closes.
     pub async fn close(&self) {
@@ -323,14 +336,6 @@ impl Store {
     pub async fn sim_facts(&self) -> Result<std::collections::BTreeMap<SlotId, SimFacts>, StoreError> {
         self.read(sims::facts).await
     }
-    /// A balance was read.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store failed.
-    pub async fn balance_read(&self, slot: &SlotId, balance_micros: i64) -> Result<(), StoreError> {
-        let slot = slot.clone();
-        self.write(move |work| sims::balance_read(work, &slot, balance_micros)).await
-    }
     /// Whether this PIN may be tried on this SIM: not if an attempt with it is on record without an acceptance.
     pub async fn pin_may_try(&self, sim: &str, pin_digest: [u8; 32]) -> Result<bool, StoreError> {
         let sim = sim.to_owned();
@@ -406,6 +411,7 @@ struct Inner {
     clock: RunClock,
     signals: Arc<Signals>,
     damage: Option<PathBuf>,
+    options: watch::Sender<Options>,
     readers: Readers,
     mailbox: Mutex<Option<SyncSender<Box<dyn Operation>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,

@@ -6,7 +6,7 @@ use rusqlite::{Row, types::Type};
 use uuid::Uuid;
 
 use super::{PartState, StoreError};
-use crate::model::{MessageId, OutgoingState, ResendPolicy, SlotId};
+use crate::model::{MessageId, MessageOrigin, OutgoingState, ResendPolicy, SlotId};
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -44,6 +44,11 @@ pub(super) fn message_id(row: &Row<'_>, column: &str) -> rusqlite::Result<Messag
 pub(super) fn optional_message_id(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<MessageId>> {
     let word: Option<String> = row.get(column)?;
     word.map(|word| readable(column, MessageId::parse(&word))).transpose()
+}
+
+pub(super) fn origin(row: &Row<'_>, column: &str) -> rusqlite::Result<MessageOrigin> {
+    let word: String = row.get(column)?;
+    readable(column, MessageOrigin::parse(&word))
 }
 
 pub(super) fn slot(row: &Row<'_>, column: &str) -> rusqlite::Result<SlotId> {

@@ -201,8 +201,9 @@ CREATE TABLE pin_attempt (
 /// What is kept about SIMs and modems beyond their messages.
 ///
 /// `balance_sim` and `balance_day.sim` name the SIM a balance was read of, since another card in the same slot has another
-/// account. `sim_card` is the card the operator knows in a slot. `self_test` has the latest tests of each slot: a late one has
-/// to be known again, and the last that came back tells how long none has.
+/// account. `sim_card.iccid` is the card the operator knows in a slot, `present` the one that was seen there last.
+/// `self_test` has the latest tests of each slot: a late one has to be known again, and the last that came back tells how
+/// long none has.
 const V2: &str = "
 ALTER TABLE message ADD COLUMN origin TEXT NOT NULL DEFAULT 'sms' CHECK (origin IN ('sms', 'ussd'));
 ALTER TABLE outbox ADD COLUMN purpose TEXT NOT NULL DEFAULT 'message' CHECK (purpose IN ('message', 'self-test'));
@@ -235,6 +236,7 @@ CREATE INDEX self_test_by_slot ON self_test (slot);
 CREATE TABLE sim_card (
     slot TEXT PRIMARY KEY,
     iccid TEXT NOT NULL,
+    present TEXT NOT NULL,
     accepted_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -256,8 +258,11 @@ pub(super) struct Opened {
     pub(super) damage: Option<PathBuf>,
 }
 
-/// Makes the folder of `path`, readable by the owner only.
-pub(super) fn prepare_folder(path: &Path) -> Result<(), OpenError> {
+/// Makes the folder of the database `path`, readable by the owner only.
+///
+/// # Errors
+/// [`OpenError::Folder`].
+pub fn prepare_folder(path: &Path) -> Result<(), OpenError> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => DirBuilder::new()
             .recursive(true)

@@ -1,4 +1,4 @@
-//! What is kept about each slot's SIM: counters, balance, and which PINs were tried (D23).
+//! What is kept about each slot's SIM: counters, last balance, and which PINs were tried (D23).
 
 use std::collections::BTreeMap;
 
@@ -22,19 +22,13 @@ pub(super) fn facts(connection: &Connection) -> Result<BTreeMap<SlotId, SimFacts
                 last_sent: optional_timestamp(row, "last_sent")?,
                 last_received: optional_timestamp(row, "last_received")?,
                 balance_micros: row.get("balance_micros")?,
+                balance_at: optional_timestamp(row, "balance_at")?,
+                balance_sim: row.get("balance_sim")?,
             };
             Ok((slot(row, "slot")?, facts))
         })?
         .collect::<Result<_, _>>()?;
     Ok(facts)
-}
-
-pub(super) fn balance_read(work: &mut Work<'_>, slot: &SlotId, micros: i64) -> Result<(), StoreError> {
-    work.connection.execute(
-        "INSERT INTO sim (slot, balance_micros) VALUES (?1, ?2) ON CONFLICT (slot) DO UPDATE SET balance_micros = ?2",
-        params![slot.as_str(), micros],
-    )?;
-    Ok(())
 }
 
 /// Counts a message that the network took whole, now.

@@ -8,7 +8,7 @@ use crate::model::{
     Classified, ErrorClass, InboundMessage, MessageId, Msisdn, OutgoingState, ResendPolicy, RunTime, SlotId,
 };
 
-/// How a store is opened.
+/// How a store works; may be changed while it does.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Write a mail spool row with each message.
@@ -394,4 +394,8 @@ pub struct SimFacts {
     pub last_received: Option<Timestamp>,
     /// Last good balance in millionths.
     pub balance_micros: Option<i64>,
+    /// When it was read.
+    pub balance_at: Option<Timestamp>,
+    /// The SIM it was read of ([`ModemSnapshot::sim_identity`](crate::model::ModemSnapshot::sim_identity)).
+    pub balance_sim: Option<String>,
 }

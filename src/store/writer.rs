@@ -174,7 +174,7 @@ pub(super) struct Signals {
 /// The writer thread's state.
 pub(super) struct Writer {
     pub(super) path: PathBuf,
-    pub(super) options: Options,
+    pub(super) options: watch::Receiver<Options>,
     pub(super) clock: RunClock,
     pub(super) connection: Option<Connection>,
     pub(super) signals: Arc<Signals>,
@@ -284,11 +284,12 @@ impl Writer {
     ) -> Result<(), StoreError> {
         connection.execute_batch("SAVEPOINT operation")?;
         let mark = claims.log.len();
+        let options = self.options.borrow().clone();
         let mut work = Work {
             connection,
             now: self.clock.now(),
             wall: self.clock.wall(),
-            options: &self.options,
+            options: &options,
             effects: progress.effects,
             claims,
         };

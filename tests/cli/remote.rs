@@ -97,6 +97,38 @@ fn a_refused_ussd_code_is_a_failure() {
     assert_eq!(ran.code, 64, "{ran:?}");
 }
 
+#[test]
+fn the_shell_answers_menus() {
+    let step = |session: &str, text: &str| {
+        Ok(Value::Struct(vec![
+            ("session".to_owned(), Value::string(session)),
+            ("open".to_owned(), Value::Boolean(!session.is_empty())),
+            ("text".to_owned(), Value::string(text)),
+        ]))
+    };
+    let gateway = Gateway::start(move |call| match call.method.as_str() {
+        "get_stats" => two_modems(call),
+        "ussd_open" => step("s1", "1 Balance\n2 Number"),
+        "ussd_answer" if call.params[2] == Value::string("1") => step("s1", "0 Back"),
+        "ussd_answer" => Err(fault(503, "Failed to send USSD code: network time out.")),
+        "ussd_close" => step("", ""),
+        other => Err(fault(8001, &format!("procedure {other} not found"))),
+    });
+    let mut shell = to(&gateway, smsgate().args(["shell", "--sender", "+4911"]));
+    let ran = run(shell.env("HOME", "/nonexistent").write_stdin("ussd\n\n*101#\n1\n\nussd\n\n*101#\n7\nexit\n"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    for part in [
+        "+ USSD response: 1 Balance\n  2 Number\n",
+        "+ USSD response: 0 Back\n",
+        "- no USSD response: Failed to send USSD code: network time out.\n",
+    ] {
+        assert!(ran.out.contains(part), "{part:?} is not in {}", ran.out);
+    }
+    let methods = ["get_stats", "ussd_open", "ussd_answer", "ussd_close", "ussd_open", "ussd_answer"];
+    assert_eq!(gateway.methods(), methods);
+    assert_eq!(gateway.calls.lock().unwrap()[2].params[1..], [Value::string("s1"), Value::string("1")]);
+}
+
 fn message(state: &str, cause: &str) -> Value {
     let string = |name: &str, text: &str| (name.to_owned(), Value::string(text));
     Value::Struct(vec![
@@ -196,7 +228,7 @@ fn the_shell_obeys_and_forgets_what_was_sent() {
     {
         assert!(ran.out.contains(part), "{part:?} is not in {}", ran.out);
     }
-    assert_eq!(gateway.methods(), ["get_stats", "send_ussd", "send_sms", "get_stats"]);
+    assert_eq!(gateway.methods(), ["get_stats", "ussd_open", "send_ussd", "send_sms", "get_stats"]);
     assert_eq!(gateway.calls.lock().unwrap()[1].params[1], Value::string("+4911"));
     let history = std::fs::read_to_string(state.path().join("smsgate/history")).unwrap();
     assert_eq!(history, "ussd\nsms\nfly\n");
@@ -276,6 +308,7 @@ fn the_check_speaks_icingas_language() {
         ("OK", "", 0, "OK | time="),
         ("WARNING", "[00] weak signal", 1, "WARNING [00] weak signal | time="),
         ("CRITICAL", "a|b\n\u{202e}", 2, "CRITICAL a/b\u{fffd}\u{fffd} | time="),
+        ("CRITICAL", "00: silent", 2, "CRITICAL 00: silent | time="),
         ("ODD", "", 3, "UNKNOWN the answer is not understood | time="),
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -284,6 +317,52 @@ fn the_check_speaks_icingas_language() {
         assert_eq!((ran.code, ran.out.lines().count()), (code, 1), "{ran:?}");
         assert!(ran.out.starts_with(line), "{ran:?}");
     }
+}
+
+#[test]
+fn statistics_are_asked_for_only_with_their_token() {
+    let answer = |call: &Call| match call.method.as_str() {
+        "get_health_state" => Ok(pair("WARNING", "a; b")),
+        _ => two_modems(call),
+    };
+    let stats = ["get_health_state", "get_stats"];
+    for (token, methods, label, detail) in [
+        ("", &stats[..1], "time=", "a\nb\n"),
+        (TOKEN, &stats[..], "modems=2;;;0;2 ", "00 OK: Ready., +491760000000"),
+        ("wrong", &stats[..], "time=", "a\nb\nno statistics: Invalid API token."),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let gateway = Gateway::start(answer);
+        let mut check = to(&gateway, &mut linked("check_smsgate", folder.path()));
+        let ran = run(check.env("SMSGATE_STATS_TOKEN", token));
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.out.starts_with(&format!("WARNING a; b | {label}")), "{ran:?}");
+        assert!(ran.out.split_once('\n').unwrap().1.starts_with(detail), "{ran:?}");
+        assert_eq!(gateway.methods(), methods);
+    }
+}
+
+#[test]
+fn the_certificate_is_checked_without_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(|_| Err(fault(401, "")));
+    let (port, ca) = (gateway.port.to_string(), gateway.ca.to_str().unwrap().to_owned());
+    let link = linked("check_smsgate", folder.path()).get_program().to_owned();
+    let certificate = |more: &[&str]| {
+        let mut check = Command::new(&link);
+        check.env_clear().args(["--certificate", "--port", &port, "--ca", &ca]).args(more);
+        run(&mut check)
+    };
+    for (more, code, words) in [
+        (&[][..], 2, "CRITICAL the certificate is valid for "),
+        (&["--critical", "0"], 1, "WARNING the certificate is valid for "),
+        (&["--critical", "0", "--warning", "1"], 0, "OK the certificate is valid for "),
+        (&["--host", "127.0.0.1"], 3, "UNKNOWN the certificate of 127.0.0.1:"),
+    ] {
+        let ran = certificate(more);
+        assert_eq!((ran.code, ran.out.starts_with(words)), (code, true), "{ran:?}");
+    }
+    assert!(gateway.methods().is_empty());
 }
 
 #[test]
@@ -297,8 +376,11 @@ fn the_check_never_leaves_the_four_codes() {
     let gateway = Gateway::start(|_| Err(fault(401, "Invalid API token.")));
     let ca = gateway.ca.to_str().unwrap();
     let ran = run(linked("check_smsgate.py", folder.path()).args(["--port", &closed, "--api-token", "x", "--ca", ca]));
-    let words = format!("CRITICAL Connection to localhost:{closed} refused. |");
-    assert_eq!((ran.code, ran.out.starts_with(&words)), (2, true), "{ran:?}");
+    let words = format!("UNKNOWN Connection to localhost:{closed} refused. |");
+    assert_eq!((ran.code, ran.out.starts_with(&words)), (3, true), "{ran:?}");
+    let mut check = linked("check_smsgate.sh", folder.path());
+    let ran = run(check.args(["--port", &closed, "--api-token", "x", "--ca", ca, "--refused", "critical"]));
+    assert_eq!((ran.code, ran.out.starts_with(&words.replace("UNKNOWN", "CRITICAL"))), (2, true), "{ran:?}");
 
     let port = gateway.port.to_string();
     let folder = tempfile::tempdir().unwrap();
@@ -312,19 +394,22 @@ fn the_check_never_leaves_the_four_codes() {
 #[test]
 fn munin_gets_upstreams_graphs() {
     let gateway = Gateway::start(two_modems);
-    let munin = |argument: Option<&str>| {
+    let munin = |argument: Option<&str>, capability: &str| {
         let folder = tempfile::tempdir().unwrap();
         let mut command = linked("munin_smsgate", folder.path());
         command.env("smsgate_port", gateway.port.to_string()).env("smsgate_cafile", &gateway.ca);
+        command.env("MUNIN_CAP_DIRTYCONFIG", capability);
         run(command.env("smsgate_api_token", TOKEN).args(argument))
     };
-    let values = munin(None);
+    let values = munin(None, "");
     let expected = "\
 multigraph smsgate_sent_00\nsent_00.value 2\n\nmultigraph smsgate_sent_roof_1\nsent_roof_1.value 2\n\n\
 multigraph smsgate_recv_00\nrecv_00.value 7\n\nmultigraph smsgate_recv_roof_1\nrecv_roof_1.value 7\n\n\
-multigraph smsgate_balance_00\nbalance_00.value 12.34\n\nmultigraph smsgate_balance_roof_1\nbalance_roof_1.value U\n\n";
+multigraph smsgate_balance_00\nbalance_00.value 12.34\n\nmultigraph smsgate_balance_roof_1\nbalance_roof_1.value U\n\n\
+multigraph smsgate_signal_00\nsignal_00.value -71\n\nmultigraph smsgate_signal_roof_1\nsignal_roof_1.value -71\n\n\
+multigraph smsgate_health_00\nhealth_00.value 0\n\nmultigraph smsgate_health_roof_1\nhealth_roof_1.value 0\n\n";
     assert_eq!((values.code, values.out.as_str()), (0, expected));
-    let config = munin(Some("config")).out;
+    let config = munin(Some("config"), "").out;
     let first = "\
 multigraph smsgate_sent_00
 graph_title SMSGate - Sent via modem 00
@@ -340,5 +425,13 @@ sent_00.min 0
 ";
     assert!(config.starts_with(first), "{config}");
     assert!(config.contains("graph_vlabel EUR") && config.contains("balance_roof_1.type GAUGE"), "{config}");
-    assert_eq!(munin(Some("autoconf")).out, "yes\n");
+    assert!(!config.contains(".value "), "{config}");
+    assert_eq!(munin(Some("autoconf"), "").out, "yes\n");
+    // Values along with the configuration, from one call.
+    let calls = gateway.methods().len();
+    let dirty = munin(Some("config"), "1").out;
+    assert!(dirty.contains("sent_00.min 0\nsent_00.value 2\n\n"), "{dirty}");
+    assert_eq!(gateway.methods().len(), calls + 1);
+    let odd = munin(Some("suggest"), "");
+    assert_eq!((odd.code, odd.out.as_str(), odd.err.lines().count()), (64, "", 1), "{odd:?}");
 }

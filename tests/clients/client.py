@@ -96,11 +96,15 @@ def ussd():
         "ERROR", "Modem could not be identified for phone number +4911."]
     fault(400, "Invalid USSD code: digits, `*`, `#` and `+` only.", gateway.send_ussd, "tok-ussd", "+491760000000",
           '*1#",15\r')
+    fault(503, "Failed to send USSD code: unknown code.", gateway.ussd_open, "tok-ussd", "+491760000000", "*1#")
+    fault(401, "Invalid API token.", gateway.ussd_open, "tok-sms", "+491760000000", "*1#")
+    fault(400, "Invalid USSD session.", gateway.ussd_answer, "tok-ussd", "1", "1")
+    fault(401, "Invalid API token.", gateway.ussd_close, "tok-stats", "1")
 
 
 def introspection():
     names = gateway.system.listMethods()
-    assert len(names) == 12 and "wait_sms" in names, names
+    assert len(names) == 15 and "wait_sms" in names, names
     for name in names:
         assert gateway.system.methodHelp(name)
         for form in gateway.system.methodSignature(name):

@@ -15,7 +15,7 @@ use std::{
 
 use smsgate::{
     emulator::{Conditions, Entry, Fault, Happening, Injection, Modem, Network, Personality, Shared, Truth, World},
-    modem::{Ports, Stream},
+    modem::{Opener, Stream},
 };
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
@@ -146,7 +146,7 @@ impl Pool {
     }
 }
 
-impl Ports for Pool {
+impl Opener for Pool {
     fn open(&self, path: &Path, _baud: u32) -> io::Result<Box<dyn Stream>> {
         let (modem, now) = self.shared.with(|world, now| {
             let plugged = |modem: &Modem| modem.link().is_some_and(|name| self.folder.join(name) == path);

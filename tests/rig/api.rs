@@ -93,6 +93,13 @@ impl Api {
         member.as_str().map_or_else(|| member.as_number().unwrap().text().to_owned(), str::to_owned)
     }
 
+    /// The slots that `get_stats` tells of.
+    pub fn slots(&self) -> Vec<String> {
+        let stats = self.call("get_stats", &[]).unwrap();
+        let slots = stats.as_array().unwrap()[1].clone();
+        slots.as_struct().unwrap().iter().map(|(name, _)| name.clone()).collect()
+    }
+
     /// How many modems are not critical.
     pub fn healthy(&self) -> usize {
         let Ok(stats) = self.call("get_stats", &[]) else { return 0 };

@@ -36,6 +36,8 @@ pub struct Site {
     pub port: u16,
     pub mail_port: u16,
     pub sims: Vec<Sim>,
+    /// More lines for `[mail]`.
+    pub mail: String,
     /// More lines for `[api]`.
     pub api: String,
     /// `sms_self_test_interval`.
@@ -57,7 +59,8 @@ impl Site {
             .collect();
         fs::create_dir_all(root.join("dev")).unwrap();
         fs::create_dir_all(root.join("conf")).unwrap();
-        Self { root, port: lasting_port(), mail_port: 0, sims, api: String::new(), self_test: String::new() }
+        let (mail, api, self_test) = (String::new(), String::new(), String::new());
+        Self { root, port: lasting_port(), mail_port: 0, sims, mail, api, self_test }
     }
 
     pub fn root(&self) -> &Path {
@@ -83,9 +86,14 @@ impl Site {
 
     /// A certificate for this machine, in place of one that may be there.
     pub fn issue_certificate(&self) {
+        self.issue_certificate_for(2);
+    }
+
+    /// As [`Site::issue_certificate`], with days to go.
+    pub fn issue_certificate_for(&self, days: u16) {
         let today = jiff::Zoned::now().date();
         let addresses = [IpAddr::from([127, 0, 0, 1])];
-        let issued = smsgate::tls::issue(&["localhost".to_owned()], &addresses, today, 2).unwrap();
+        let issued = smsgate::tls::issue(&["localhost".to_owned()], &addresses, today, days).unwrap();
         for (name, text) in [("ca.pem", &issued.ca), ("chain.pem", &issued.chain), ("key.pem", &issued.key)] {
             private_file(&self.config_folder().join(name), text);
         }
@@ -99,13 +107,14 @@ impl Site {
         let (token, both, once) = (hash(TOKEN), format!("{} {}", hash(TOKEN), hash(ONCE_TOKEN)), hash(ONCE_TOKEN));
         let gateway = format!(
             "[mail]\nenabled = True\nserver = 127.0.0.1\nport = {}\nsecurity = tls\nuser = gateway@example.org\n\
-             password = secret\nrecipient = mailbox@example.org\nca = {root}/conf/ca.pem\n\
+             password = secret\nrecipient = mailbox@example.org\nca = {root}/conf/ca.pem\n{}\
              [server]\nhost = 127.0.0.1\nport = {}\ncertificate = {root}/conf/chain.pem\nkey = {root}/conf/key.pem\n\
              [api]\nenable_send_sms = True\nenable_send_ussd = True\ntoken_send_sms = {both}\ntoken_send_ussd = {token}\n\
              token_get_health_state = {token}\ntoken_get_stats = {token}\nresend_policy_once = {once}\n{slots}{}\
              [modempool]\nsms_self_test_interval = {}\nserial_ports_hint_file = {root}/hints\n\
              [logging]\nlevel = INFO\n[store]\npath = {}\n",
             self.mail_port,
+            self.mail,
             self.port,
             self.api,
             self.self_test,
@@ -135,7 +144,7 @@ fn hash(token: &str) -> String {
 }
 
 /// A free port below those that outgoing connections get, so that nobody takes it while the daemon is down.
-fn lasting_port() -> u16 {
+pub fn lasting_port() -> u16 {
     let seed = std::process::id() ^ u32::from(fastrand());
     (0..5000)
         .map(|step| 20_000 + u16::try_from((seed + step) % 10_000).unwrap())

@@ -11,6 +11,8 @@
 
 mod api;
 mod files;
+pub mod icinga;
+pub mod munin;
 mod network;
 mod process;
 
@@ -25,7 +27,7 @@ use std::{
 pub use api::{Api, Sms, text_of};
 pub use files::{ONCE_TOKEN, Sim, Site, TOKEN};
 pub use network::Network;
-use process::Process;
+pub use process::Process;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -36,8 +38,10 @@ pub const PATIENCE: Duration = Duration::from_secs(45);
 pub struct Rig {
     pub site: Site,
     pub network: Network,
+    /// Variables of the daemon beside its own.
+    pub environment: Vec<(&'static str, String)>,
     daemon: Option<Process>,
-    _mail: Process,
+    mail: Option<Process>,
     emulator: Process,
     folder: TempDir,
 }
@@ -63,7 +67,7 @@ impl Rig {
         let network = Network::connect(&control);
         let first = root.join("dev/modem-00");
         until("the links of the modems", || modems == 0 || first.exists());
-        Self { site, network, daemon: None, _mail: mail, emulator, folder }
+        Self { site, network, environment: Vec::new(), daemon: None, mail: Some(mail), emulator, folder }
     }
 
     /// Starts the daemon and waits until it answers.
@@ -91,7 +95,7 @@ impl Rig {
     pub fn another_daemon(&self) -> Process {
         let mut command = Command::new(binary());
         command.arg("run").arg("--config").arg(self.site.config_folder());
-        command.env_clear().env("TZ", "UTC");
+        command.env_clear().env("TZ", "UTC").envs(self.environment.iter().map(|(name, value)| (name, value)));
         Process::start(command)
     }
 
@@ -111,6 +115,11 @@ impl Rig {
     /// The power goes.
     pub fn kill(&mut self) {
         self.daemon.take().expect("a daemon").kill();
+    }
+
+    /// The mail server is gone for good.
+    pub fn kill_mail(&mut self) {
+        self.mail.take().expect("a mail server").kill();
     }
 
     /// SIGTERM; the exit code and how long it took.
@@ -218,7 +227,7 @@ pub fn becomes(patience: Duration, mut condition: impl FnMut() -> bool) -> bool 
 }
 
 /// The binary that was built with this program, or the one that `SMSGATE_BINARY` names.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     env::var_os("SMSGATE_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_smsgate")), PathBuf::from)
 }
 

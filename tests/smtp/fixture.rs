@@ -127,6 +127,7 @@ pub(crate) fn settings(server: &Server) -> Settings {
             security: server.security,
             ca: Some(server.folder.path().join("cert.pem")),
             health_check_interval: Duration::from_secs(600),
+            forward_ussd: false,
         },
         addresses: BTreeMap::new(),
         host: "gw.test".into(),
@@ -154,6 +155,7 @@ pub(crate) fn message(n: u32, slot: &str) -> InboundMessage {
         parts_missing: 0,
         undecodable: false,
         completes: None,
+        origin: smsgate::model::MessageOrigin::Sms,
     }
 }
 

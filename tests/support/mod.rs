@@ -8,14 +8,15 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::Duration,
 };
 
 use jiff::Timestamp;
 use smsgate::{
-    config::{Api, SimEncoding, Slot},
-    model::{Health, ModemSnapshot, Msisdn, Prefix, ResendPolicy, SlotId},
-    modem::{Request, UssdError},
+    config::{self, Api, Config, SimEncoding, Slot, Source},
+    model::{Health, ModemSnapshot, Msisdn, Prefix, ResendPolicy, SlotId, UssdStep},
+    modem::{Request, UssdAsk, UssdError},
     pool::{Pool, SlotHandle},
     rpc::{Backends, Limits, Methods, Server},
     store::{Committed, NewSegment, Options, SegmentContent, SegmentKey, Store},
@@ -44,6 +45,8 @@ pub(crate) struct Gateway {
     pub(crate) reloader: tls::Reloader,
     pub(crate) methods: Methods,
     modems: Vec<(watch::Sender<ModemSnapshot>, JoinHandle<()>)>,
+    /// Another configuration for the methods.
+    pub(crate) configure: watch::Sender<Arc<Config>>,
     folder: TempDir,
     arrived: std::cell::Cell<u16>,
 }
@@ -73,9 +76,9 @@ impl Gateway {
             modems.push((snapshot, task));
         }
         let (mail_health, mail) = watch::channel(Health::ok());
+        let (configure, config) = watch::channel(Arc::new(config(api, slots)));
         let backends = Backends {
-            api,
-            slots,
+            config,
             store: store.clone(),
             pool: Pool::new(handles),
             mail_health: Some(mail),
@@ -88,7 +91,7 @@ impl Gateway {
         let server = tokio::spawn(server.run(stop.clone()));
         let ca = folder.path().join("ca.pem");
         let arrived = std::cell::Cell::new(0);
-        Self { address, store, ca, mail_health, stop, server, reloader, methods, modems, folder, arrived }
+        Self { address, store, ca, mail_health, stop, server, reloader, methods, modems, folder, arrived, configure }
     }
 
     /// Lets a message arrive in slot `00`.
@@ -126,6 +129,12 @@ impl Gateway {
         write_certificate(self.folder.path());
     }
 
+    /// Takes the certificate on disk into use.
+    pub(crate) fn reload_certificate(&self) {
+        let folder = self.folder.path();
+        self.reloader.reload(&folder.join("chain.pem"), &folder.join("key.pem"), &[]).expect("a certificate");
+    }
+
     /// A client program that knows where the gateway is and what to trust.
     pub(crate) fn client(&self, program: &str) -> Command {
         let mut command = Command::new(program);
@@ -142,6 +151,17 @@ impl Drop for Gateway {
         self.stop.cancel();
         self.modems.iter().for_each(|(_, task)| task.abort());
     }
+}
+
+/// The least configuration with mail, but for these two.
+fn config(api: Api, slots: Vec<Slot>) -> Config {
+    let text = "[mail]\nserver=s\nuser=u@s\npassword=p\nrecipient=r@s\n[server]\ncertificate=c\nkey=k\n";
+    let (config, found) =
+        config::load(Source { name: "smsgate.conf", text }, Source { name: "sim-cards.conf", text: "" });
+    let mut config = config.unwrap_or_else(|| panic!("{found:?}"));
+    config.gateway.api = api;
+    config.slots = slots;
+    config
 }
 
 fn certificate(folder: &Path) -> tls::Reloader {
@@ -195,6 +215,8 @@ fn slot(name: &str, number: &str) -> Slot {
         phone_number: Some(Msisdn::parse(number).expect("a number")),
         provider: "Test".into(),
         ussd_account_balance: None,
+        ussd_allowed: None,
+        forward_ussd: false,
         ussd_account_balance_regexp: regex::Regex::new(r"(\d+[\,\.]\d\d)").expect("a pattern"),
         currency: "EUR".into(),
         account_balance_warning_micros: 5_000_000,
@@ -222,13 +244,14 @@ fn modem(slot: &Slot) -> (SlotHandle, watch::Sender<ModemSnapshot>, JoinHandle<(
     let (requests, mut mailbox) = mpsc::channel(4);
     let task = tokio::spawn(async move {
         while let Some(request) = mailbox.recv().await {
-            if let Request::Ussd { code, reply } = request {
-                let answer = if code == "*100#" {
-                    Ok("Ihr Guthaben beträgt: 12,34 EUR\u{c}".to_owned())
-                } else {
-                    Err(UssdError::Failed("unknown code".to_owned()))
+            if let Request::Ussd { ask, reply } = request {
+                let answer = match ask {
+                    UssdAsk::Once(code) if code == "*100#" => Ok("Ihr Guthaben beträgt: 12,34 EUR\u{c}".to_owned()),
+                    UssdAsk::Once(_) | UssdAsk::Open(_) | UssdAsk::Answer { .. } | UssdAsk::Close(_) => {
+                        Err(UssdError::Failed("unknown code".to_owned()))
+                    }
                 };
-                drop(reply.send(answer));
+                drop(reply.send(answer.map(|text| UssdStep { session: None, text })));
             }
         }
     });

@@ -3,21 +3,24 @@
 //! One thing at a time goes over the line. What came in is taken first, a request next, a poll last; a USSD dialogue
 //! waits for its text without holding up any of them.
 
+mod balance;
 mod poll;
 mod requests;
+mod sim_card;
 mod storage;
+mod ussd;
 
 use std::{collections::VecDeque, time::Duration};
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    Request, UssdError,
+    Request,
     bringup::Capabilities,
     health::Observation,
     intake::Receiver,
@@ -25,7 +28,7 @@ use super::{
     starting::StartFault,
     task::Context,
 };
-use crate::at::{Command, CommandError, Memory, Response, Urc};
+use crate::at::{Command, CommandError, Cusd, Memory, Response, Urc};
 
 /// How often the modem is asked for signal, registration and memories: what a lost `+CMTI` costs at most.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
@@ -46,6 +49,9 @@ pub(super) enum End {
     /// The daemon stops.
     #[error("stopped")]
     Cancelled,
+    /// Somebody asked for it.
+    #[error("Modem: it is started anew, as asked")]
+    StartAnew,
     /// The modem started anew by itself.
     #[error("Modem: it restarted by itself ({0})")]
     Restarted(String),
@@ -62,7 +68,7 @@ impl End {
     pub(super) const fn status(&self) -> &'static str {
         match self {
             Self::Cancelled => "Stopped.",
-            Self::Restarted(_) => "Try to initialize modem.",
+            Self::Restarted(_) | Self::StartAnew => "Try to initialize modem.",
             Self::NotStarted(fault) => fault.status(),
             Self::Lost(_) => "Timeout.",
         }
@@ -78,7 +84,9 @@ pub(super) struct Session<'a> {
     seen: Observation,
     selected: Option<Memory>,
     work: Work,
-    ussd: Option<Dialogue>,
+    ussd: Option<ussd::Dialogue>,
+    ended_ussd: Option<ussd::Ended>,
+    next_balance: Option<Instant>,
     started: Instant,
     next_poll: Instant,
     next_search: Instant,
@@ -93,15 +101,8 @@ struct Work {
     /// Handed over by a modem that confirms by itself, and not taken by the store: nobody will send it again.
     held_back: VecDeque<String>,
     sweep: bool,
-    /// The network left a USSD session open that nobody will answer.
-    cancel_ussd: bool,
-}
-
-/// A USSD code that waits for the network's text.
-#[derive(Debug)]
-struct Dialogue {
-    reply: oneshot::Sender<Result<String, UssdError>>,
-    deadline: Instant,
+    /// What the network said by USSD.
+    ussd: VecDeque<Cusd>,
 }
 
 impl<'a> Session<'a> {
@@ -115,8 +116,10 @@ impl<'a> Session<'a> {
             storage: Vec::new(),
             intake_blocked: false,
             self_test: None,
+            account: None,
+            sim_swap: None,
         };
-        let slot = &context.slot;
+        let slot = &context.slot();
         let receiver = Receiver {
             slot: slot.id.clone(),
             number: slot.phone_number.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -132,6 +135,8 @@ impl<'a> Session<'a> {
             selected: None,
             work: Work { sweep: true, ..Work::default() },
             ussd: None,
+            ended_ussd: None,
+            next_balance: balance::first_check(slot),
             started: Instant::now(),
             next_poll: Instant::now() + POLL_INTERVAL,
             next_search: Instant::now() + SEARCH_INTERVAL,
@@ -141,13 +146,13 @@ impl<'a> Session<'a> {
 
     /// Serves until the modem or the daemon ends.
     pub(super) async fn serve(&mut self, requests: &mut mpsc::Receiver<Request>, cancel: &CancellationToken) -> End {
+        self.look_at_card().await;
         self.look_at_self_test().await;
+        self.recall_balance().await;
         self.publish();
         match self.run(requests, cancel).await {
             Ok(end) | Err(end) => {
-                if let Some(dialogue) = self.ussd.take() {
-                    let _ = dialogue.reply.send(Err(UssdError::Failed(end.to_string())));
-                }
+                self.lose_ussd(&end);
                 self.save_handed_over().await;
                 end
             }
@@ -155,6 +160,7 @@ impl<'a> Session<'a> {
     }
 
     async fn run(&mut self, requests: &mut mpsc::Receiver<Request>, cancel: &CancellationToken) -> Result<End, End> {
+        let _ = self.command(Command::ussd_notices()).await?;
         loop {
             while let Some(urc) = self.link.buffered_urc() {
                 self.note(urc)?;
@@ -170,6 +176,7 @@ impl<'a> Session<'a> {
                 continue;
             }
             let search = (!self.seen.registration.is_registered()).then_some(self.next_search);
+            let balance = self.next_balance.filter(|_| self.seen.registration.is_registered());
             let ussd_deadline = self.ussd.as_ref().map(|dialogue| dialogue.deadline);
             tokio::select! {
                 biased;
@@ -182,6 +189,7 @@ impl<'a> Session<'a> {
                 () = until(ussd_deadline) => self.abandon_ussd().await?,
                 () = sleep_until(self.next_poll) => self.poll().await?,
                 () = until(search) => self.search().await?,
+                () = until(balance) => self.check_balance().await?,
             }
         }
     }
@@ -194,9 +202,9 @@ impl<'a> Session<'a> {
                 None => self.work.sweep = true,
             },
             Urc::Cmt { pdu, .. } | Urc::Cds { pdu, .. } => self.work.handed_over.push_back(pdu),
-            Urc::Cusd(cusd) => self.answer_ussd(&cusd),
+            Urc::Cusd(cusd) => self.note_ussd(cusd),
             Urc::MemoryFull(line) => {
-                warn!(modem = %self.context.slot.id, %line, "the modem has no room for messages");
+                warn!(modem = %self.context.slot().id, %line, "the modem has no room for messages");
                 self.work.sweep = true;
             }
             Urc::Registration(state) => {
@@ -208,10 +216,10 @@ impl<'a> Session<'a> {
                 self.publish();
             }
             Urc::Restarted(line) if self.is_settling(&line) => {
-                debug!(modem = %self.context.slot.id, %line, "the modem has finished starting");
+                debug!(modem = %self.context.slot().id, %line, "the modem has finished starting");
             }
             Urc::Restarted(line) => return Err(End::Restarted(line)),
-            Urc::Pin(state) => debug!(modem = %self.context.slot.id, ?state, "SIM state"),
+            Urc::Pin(state) => debug!(modem = %self.context.slot().id, ?state, "SIM state"),
             Urc::Ring | Urc::Ignored(_) | Urc::Unknown(_) => {}
         }
         Ok(())
@@ -235,9 +243,8 @@ impl<'a> Session<'a> {
             self.sweep().await?;
         } else if let Some((memory, index)) = self.work.announced.pop_front() {
             self.fetch(memory, index).await?;
-        } else if self.work.cancel_ussd {
-            self.work.cancel_ussd = false;
-            self.abandon_ussd().await?;
+        } else if let Some(cusd) = self.work.ussd.pop_front() {
+            self.take_ussd(&cusd).await?;
         } else {
             return Ok(false);
         }

@@ -31,6 +31,7 @@ impl Session<'_> {
         if let Some(indication) = self.equipment.indication {
             let _ = self.command(Command::indications(indication)).await?;
         }
+        let _ = self.command(Command::ussd_notices()).await?;
         self.work.sweep = true;
         self.look_at_self_test().await;
         self.publish();
@@ -39,12 +40,18 @@ impl Session<'_> {
 
     /// Reads from the record whether the self-test SMS comes back.
     pub(super) async fn look_at_self_test(&mut self) {
-        let Some(interval) = self.context.self_test else { return };
+        let slot = self.context.slot();
+        // Without a number of its own a SIM cannot write to itself.
+        let interval = self.context.self_test.borrow().filter(|_| slot.phone_number.is_some());
+        let Some(interval) = interval else {
+            self.seen.self_test = None;
+            return;
+        };
         let store = &self.context.store;
-        match store.self_tests_of(&self.context.slot.id).await {
+        match store.self_tests_of(&slot.id).await {
             Ok(tests) => self.seen.self_test = finding(interval, &tests, store.now(), &TimeZone::system()),
             // A store that fails shows elsewhere; what was found last holds.
-            Err(error) => debug!(modem = %self.context.slot.id, %error, "cannot read the record of self-tests"),
+            Err(error) => debug!(modem = %slot.id, %error, "cannot read the record of self-tests"),
         }
     }
 
@@ -121,7 +128,7 @@ impl Session<'_> {
         if before == *health {
             return;
         }
-        let modem = &self.context.slot.id;
+        let modem = &self.context.slot().id;
         match health.level {
             HealthLevel::Ok => info!(%modem, "modem is healthy"),
             HealthLevel::Warning | HealthLevel::Critical => {

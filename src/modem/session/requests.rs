@@ -1,20 +1,13 @@
-//! What others ask for: submissions and USSD codes.
-
-use tokio::time::{Duration, Instant};
-use tracing::debug;
+//! What others ask for: submissions here, USSD in `ussd`.
 
 use super::{
-    super::{Request, SubmitError, UssdError, link::LinkError},
-    Dialogue, End, Session, lost,
+    super::{Request, SubmitError, link::LinkError},
+    End, Session, lost,
 };
 use crate::{
-    at::{Command, CommandError, Cusd, PduHex, UssdCode, UssdRequest},
+    at::{Command, CommandError, PduHex},
     model::{Classified, ErrorClass},
-    ussd::{self, SessionState},
 };
-
-/// How long the network may take to answer a USSD code.
-const USSD_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Session<'_> {
     pub(super) async fn handle(&mut self, request: Request) -> Result<(), End> {
@@ -28,17 +21,14 @@ impl Session<'_> {
                 let _ = reply.send(answer);
                 end
             }
-            Request::Ussd { code, reply } => {
-                if self.ussd.is_some() {
-                    let _ = reply.send(Err(UssdError::Busy));
-                    return Ok(());
-                }
-                match self.start_ussd(&code).await? {
-                    // A text that came before the OK waits among the notices and is taken next.
-                    Ok(()) => self.ussd = Some(Dialogue { reply, deadline: Instant::now() + USSD_TIMEOUT }),
-                    Err(error) => drop(reply.send(Err(error))),
-                }
+            Request::Ussd { ask, reply } => self.take_ussd_step(ask, reply).await,
+            Request::AcceptCard { reply } => {
+                self.accept_card(reply).await;
                 Ok(())
+            }
+            Request::StartAnew { reply } => {
+                let _ = reply.send(());
+                Err(End::StartAnew)
             }
         }
     }
@@ -78,40 +68,6 @@ impl Session<'_> {
                 Err((answer, lost(LinkError::Lost { cause, after_payload })))
             }
         }
-    }
-
-    async fn start_ussd(&mut self, code: &str) -> Result<Result<(), UssdError>, End> {
-        let code = match UssdCode::parse(code) {
-            Ok(code) => code,
-            Err(error) => return Ok(Err(UssdError::Failed(error.to_string()))),
-        };
-        let request = UssdRequest::encode(&code, self.equipment.charset, self.equipment.profile.ussd);
-        Ok(match self.command(Command::ussd(&request)).await? {
-            Ok(_) => Ok(()),
-            Err(error) => Err(UssdError::Failed(error.to_string())),
-        })
-    }
-
-    /// The network's text goes to whoever asked; a session it left open is closed.
-    pub(super) fn answer_ussd(&mut self, cusd: &Cusd) {
-        let Some(dialogue) = self.ussd.take() else {
-            debug!(modem = %self.context.slot.id, "USSD text that nobody asked for");
-            return;
-        };
-        let state = SessionState::of(cusd.status);
-        self.work.cancel_ussd = state.is_open();
-        let text = ussd::decode(cusd, self.equipment.charset);
-        let answer = if text.is_empty() { Err(UssdError::Failed(state.as_str().to_owned())) } else { Ok(text) };
-        let _ = dialogue.reply.send(answer);
-    }
-
-    /// The network did not answer a code: ends the session, so that the next code can run.
-    pub(super) async fn abandon_ussd(&mut self) -> Result<(), End> {
-        if let Some(dialogue) = self.ussd.take() {
-            let _ = dialogue.reply.send(Err(UssdError::Failed("the network did not answer in time".to_owned())));
-        }
-        let _ = self.command(Command::cancel_ussd()).await?;
-        Ok(())
     }
 }
 

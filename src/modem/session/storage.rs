@@ -62,7 +62,7 @@ impl Session<'_> {
         }
         for pdu in waiting {
             if let Err(error) = commit(self.context, &self.receiver, "", None, &pdu).await {
-                warn!(modem = %self.context.slot.id, %error, "a message that was handed over cannot be saved");
+                warn!(modem = %self.context.slot().id, %error, "a message that was handed over cannot be saved");
             }
         }
     }
@@ -76,7 +76,7 @@ impl Session<'_> {
         let response = match self.command(Command::read(index)).await? {
             Ok(response) => response,
             Err(error) => {
-                debug!(modem = %self.context.slot.id, %error, "announced message cannot be read, sweeping");
+                debug!(modem = %self.context.slot().id, %error, "announced message cannot be read, sweeping");
                 self.work.sweep = true;
                 return Ok(());
             }
@@ -162,7 +162,7 @@ impl Session<'_> {
         {
             return Ok(Some(again.pdu));
         }
-        warn!(modem = %self.context.slot.id, index, "a message on the SIM cannot be read and stays there");
+        warn!(modem = %self.context.slot().id, index, "a message on the SIM cannot be read and stays there");
         Ok(None)
     }
 
@@ -189,7 +189,7 @@ impl Session<'_> {
                 Ok(true)
             }
             Err(error) => {
-                warn!(modem = %self.context.slot.id, index, %error, "a saved message cannot be deleted from the SIM");
+                warn!(modem = %self.context.slot().id, index, %error, "a saved message cannot be deleted from the SIM");
                 Ok(false)
             }
         }
@@ -198,13 +198,13 @@ impl Session<'_> {
     async fn forget_copy(&self, key: SegmentKey) {
         if let Err(error) = self.context.store.segment_deleted(key).await {
             // Harmless: the next sweep of this memory tells the store the same.
-            debug!(modem = %self.context.slot.id, %error, "cannot record a deletion");
+            debug!(modem = %self.context.slot().id, %error, "cannot record a deletion");
         }
     }
 
     async fn listed(&self, memory: Memory, present: Vec<u16>) {
         if let Err(error) = self.context.store.storage_listed(&self.receiver.sim, memory.as_str(), present).await {
-            debug!(modem = %self.context.slot.id, %error, "cannot record a listing");
+            debug!(modem = %self.context.slot().id, %error, "cannot record a listing");
         }
     }
 
@@ -219,7 +219,7 @@ impl Session<'_> {
     /// The store refused: nothing is deleted, and the memories are swept again soon.
     fn block(&mut self, error: &StoreError) {
         if !self.seen.intake_blocked {
-            warn!(modem = %self.context.slot.id, %error, "received messages cannot be saved and stay on the SIM");
+            warn!(modem = %self.context.slot().id, %error, "received messages cannot be saved and stay on the SIM");
         }
         self.seen.intake_blocked = true;
         self.next_poll = self.next_poll.min(Instant::now() + BLOCKED_INTERVAL);
@@ -228,7 +228,7 @@ impl Session<'_> {
 
     fn unblock(&mut self) {
         if self.seen.intake_blocked {
-            info!(modem = %self.context.slot.id, "received messages can be saved again");
+            info!(modem = %self.context.slot().id, "received messages can be saved again");
             self.seen.intake_blocked = false;
             self.publish();
         }
@@ -246,7 +246,7 @@ impl Session<'_> {
                 Ok(true)
             }
             Err(error) => {
-                debug!(modem = %self.context.slot.id, memory = memory.as_str(), %error, "memory cannot be selected");
+                debug!(modem = %self.context.slot().id, memory = memory.as_str(), %error, "memory cannot be selected");
                 self.selected = None;
                 Ok(false)
             }

@@ -9,17 +9,19 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream},
-    sync::watch,
+    sync::{oneshot, watch},
     task::JoinHandle,
 };
 
 use super::{super::starting, *};
 use crate::{
-    config::SelfTestInterval,
+    config::{SelfTestInterval, Slot},
     model::{HealthLevel, InboundMessage, MessageId, ModemSnapshot, Msisdn, ResendPolicy, RunTime},
     modem::{SubmitError, sample},
     store::{InboxQuery, NewOutgoing, NewSelfTest, Options, Store},
 };
+
+mod ussd;
 
 const PDU: &str = "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07";
 const OTHER: &str = "07911326040000F0040B911346610089F60000208062917324080CC8F71D14969741F977FD07";
@@ -124,13 +126,18 @@ impl Bench {
     }
 
     fn with_pin(pin: Option<&str>) -> Self {
+        Self::with(|slot| slot.pin = pin.map(SecretString::from))
+    }
+
+    fn with(change: impl FnOnce(&mut Slot)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 100 };
+        let options = Options { mail: true, retention: Duration::from_secs(3600), queue_limit: 100 };
         let store = Store::open(&folder.path().join("smsgate.db"), options).unwrap();
         let mut slot = sample::slot("00", "+49");
-        slot.pin = pin.map(SecretString::from);
+        change(&mut slot);
         let (snapshot, seen) = watch::channel(ModemSnapshot::absent(slot.id.clone(), true, ""));
-        let context = Context { slot: Arc::new(slot), store, snapshot, self_test: None };
+        let slot = watch::channel(Arc::new(slot)).1;
+        let context = Context { slot, store, snapshot, self_test: watch::channel(None).1 };
         Self { _folder: folder, context, seen, modem: Arc::default(), cancel: CancellationToken::new() }
     }
 
@@ -186,7 +193,7 @@ impl Bench {
     }
 
     async fn inbox(&self) -> Vec<InboundMessage> {
-        let slots = vec![self.context.slot.id.clone()];
+        let slots = vec![self.context.slot().id.clone()];
         self.context.store.inbox(InboxQuery { slots, since: RunTime(0), after: None, limit: 100 }).await.unwrap()
     }
 }
@@ -366,8 +373,8 @@ async fn a_pin_that_was_taken_is_used_again_after_a_power_cycle_and_a_wrong_one_
     }
     assert_eq!(bench.told("AT+CPIN=\"1234\""), 3);
 
-    let with_pin = std::mem::replace(&mut bench.context.slot, Arc::new(sample::slot("00", "+49")));
-    assert!(bench.start().end.await.unwrap().contains("SIM PIN required"));
+    let with_pin = std::mem::replace(&mut bench.context.slot, watch::channel(Arc::new(sample::slot("00", "+49"))).1);
+    assert_eq!(bench.start().end.await.unwrap(), "SIM PIN required");
     bench.context.slot = with_pin;
     bench.modem().answers.remove("AT+CPIN=\"1234\"");
     let _session = bench.start();
@@ -391,10 +398,10 @@ async fn a_self_test_that_is_missed_is_a_warning_until_one_comes_back() {
     let options = Options { mail: true, retention: DAY, queue_limit: 100 };
     let path = bench._folder.path().join("moved.db");
     bench.context.store = Store::open_with_clock(&path, options, clock.clone()).unwrap();
-    bench.context.self_test = Some(SelfTestInterval::Daily);
+    bench.context.self_test = watch::channel(Some(SelfTestInterval::Daily)).1;
     let mut slot = sample::slot("00", "+49");
     slot.phone_number = Some(Msisdn::parse("+491700000000").unwrap());
-    bench.context.slot = Arc::new(slot);
+    bench.context.slot = watch::channel(Arc::new(slot)).1;
     for (day, token) in [(0, "0000000000000001"), (1, "0000000000000002"), (2, "0000000000000003")] {
         let message = NewOutgoing {
             id: MessageId::parse(&format!("01890a5d-ac96-7000-8000-{day:012}")).unwrap(),
@@ -407,7 +414,7 @@ async fn a_self_test_that_is_missed_is_a_warning_until_one_comes_back() {
             lifetime: DAY / 2,
         };
         let (slot, token, day) =
-            (bench.context.slot.id.clone(), token.to_owned(), jiff::civil::date(2027, 1, 15 + day));
+            (bench.context.slot().id.clone(), token.to_owned(), jiff::civil::date(2027, 1, 15 + day));
         let after = bench.context.store.self_tests_of(&slot).await.unwrap().last().map(|test| test.sequence);
         let test = NewSelfTest { slot, token, day, after, message };
         assert!(bench.context.store.start_self_test(test).await.unwrap());

@@ -1,13 +1,13 @@
 //! Received messages: those of the last while, and waiting for the next.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::{
     Timestamp,
     tz::{Offset, TimeZone},
 };
 use secrecy::SecretString;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     super::{
@@ -18,6 +18,7 @@ use super::{
     Caller, Context, int, store_fault, structure, token,
 };
 use crate::{
+    config::Config,
     model::{InboundMessage, MessageId, Msisdn, SlotId},
     store::InboxQuery,
 };
@@ -29,7 +30,7 @@ const LONGEST_WAIT: i64 = 60;
 const MOST_MESSAGES: usize = 10_000;
 
 /// `get_sms(token, phone_number)`.
-pub(super) async fn messages(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+pub(super) async fn messages(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let mut arguments = Arguments::new(params, 2, 2)?;
     let token = token(&mut arguments)?;
     let number = arguments.text()?;
@@ -38,7 +39,7 @@ pub(super) async fn messages(context: &Context, caller: &Caller, params: Vec<Val
 }
 
 /// `wait_sms(token, phone_number, timeout, after)`.
-pub(super) async fn wait(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+pub(super) async fn wait(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let mut arguments = Arguments::new(params, 4, 4)?;
     let token = token(&mut arguments)?;
     let (number, timeout, after) = (arguments.text()?, arguments.whole()?, arguments.text()?);
@@ -56,13 +57,19 @@ pub(super) async fn wait(context: &Context, caller: &Caller, params: Vec<Value>)
 
     let deadline = Instant::now() + timeout;
     let mut arrivals = context.backends.store.arrivals();
+    let mut generations = context.backends.config.clone();
     loop {
         arrivals.borrow_and_update();
         let found = read(context, &slots, after).await?;
+        // The new configuration may not know this token: the client asks again, and is checked again.
+        if !Arc::ptr_eq(&generations.borrow(), &context.config) {
+            return Ok(answer(Vec::new()));
+        }
         if !found.is_empty() {
             return Ok(answer(found));
         }
         tokio::select! {
+            () = another(&mut generations, &context.config) => {}
             changed = arrivals.changed() => {
                 if changed.is_err() {
                     return Ok(answer(found));
@@ -74,14 +81,22 @@ pub(super) async fn wait(context: &Context, caller: &Caller, params: Vec<Value>)
     }
 }
 
+/// Waits for a configuration that is not `this` one.
+async fn another(generations: &mut watch::Receiver<Arc<Config>>, this: &Arc<Config>) {
+    if generations.wait_for(|config| !Arc::ptr_eq(config, this)).await.is_err() {
+        // There will be no other.
+        std::future::pending::<()>().await;
+    }
+}
+
 /// The slots the token may read and `number` means.
 async fn readable(
-    context: &Context,
+    context: &Context<'_>,
     caller: &Caller,
     token: &SecretString,
     number: &str,
 ) -> Result<Vec<SlotId>, Fault> {
-    let tokens = &context.backends.api.token_get_sms;
+    let tokens = &context.config.gateway.api.token_get_sms;
     let hashes: BTreeSet<String> = tokens.values().flatten().cloned().collect();
     let opened = context.opened(caller, token, hashes).await?;
     let mut slots: Vec<SlotId> = tokens
@@ -98,12 +113,12 @@ async fn readable(
     if slots.is_empty() { Err(fault::invalid_token()) } else { Ok(slots) }
 }
 
-async fn read(context: &Context, slots: &[SlotId], after: Option<MessageId>) -> Result<Vec<InboundMessage>, Fault> {
+async fn read(context: &Context<'_>, slots: &[SlotId], after: Option<MessageId>) -> Result<Vec<InboundMessage>, Fault> {
     if slots.is_empty() {
         return Ok(Vec::new());
     }
     let store = &context.backends.store;
-    let since = store.now().before(context.backends.api.get_sms_window);
+    let since = store.now().before(context.config.gateway.api.get_sms_window);
     let query = InboxQuery { slots: slots.to_vec(), since, after, limit: MOST_MESSAGES };
     store.inbox(query).await.map_err(|error| store_fault(&error))
 }
@@ -168,6 +183,7 @@ mod tests {
             parts_missing: 2,
             undecodable: false,
             completes: None,
+            origin: crate::model::MessageOrigin::Sms,
         };
         let without_time = InboundMessage { sent_at: None, ..message.clone() };
         let value = describe(message, &TimeZone::UTC);

@@ -67,6 +67,23 @@ const METHODS: &[Method] = &[
         signatures: &[&["array", "string"]],
     },
     Method {
+        name: "ussd_answer",
+        help: "ussd_answer(token, session, text): answers the menu of an open USSD session; a struct as ussd_open \
+               gives it. Fault 400 if the session is over.",
+        signatures: &[&["struct", "string", "string", "string"]],
+    },
+    Method {
+        name: "ussd_close",
+        help: "ussd_close(token, session): ends a USSD session; one that is over already is no fault.",
+        signatures: &[&["struct", "string", "string"]],
+    },
+    Method {
+        name: "ussd_open",
+        help: "ussd_open(token, sender, ussd_code): the network's reply as a struct: text, open (whether it waits for \
+               an answer), session (what to answer to). A session nobody answers ends after two minutes.",
+        signatures: &[&["struct", "string", "string", "string"]],
+    },
+    Method {
         name: "wait_sms",
         help: "wait_sms(token, phone_number, timeout, after): as get_sms for messages newer than the one with the id \
                `after`, waiting up to timeout seconds (0 to 60) for the first.",

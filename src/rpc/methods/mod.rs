@@ -1,7 +1,7 @@
 //! The methods: arguments in, value or fault out.
 //!
 //! Split by noun: `outbox` (send_sms, get_delivery_status, get_message), `inbox` (get_sms, wait_sms), `monitor`
-//! (get_stats, get_health_state), `ussd`, `introspection` (system.*). None of them waits for a modem except send_ussd.
+//! (get_stats, get_health_state), `ussd`, `introspection` (system.*). None of them waits for a modem but those of USSD.
 
 mod inbox;
 mod introspection;
@@ -24,7 +24,7 @@ use super::{
     wire::{Call, Fault, Value},
 };
 use crate::{
-    config::{Api, Slot},
+    config::{Config, Slot},
     model::Health,
     pool::Pool,
     store::{Store, StoreError},
@@ -32,10 +32,8 @@ use crate::{
 
 /// What the methods work on.
 pub struct Backends {
-    /// `[api]`.
-    pub api: Api,
-    /// The slots of `sim-cards.conf`.
-    pub slots: Vec<Slot>,
+    /// The configuration. Each call works by the generation that was there when it came.
+    pub config: watch::Receiver<Arc<Config>>,
     /// The store.
     pub store: Store,
     /// The modems.
@@ -49,13 +47,21 @@ pub struct Backends {
 /// Every method of the interface. Cheap to clone.
 #[derive(Clone)]
 pub struct Methods {
-    context: Arc<Context>,
+    shared: Arc<Shared>,
 }
 
-struct Context {
+struct Shared {
     backends: Backends,
     auth: Authenticator,
     reposts: Reposts,
+}
+
+/// What one call works with.
+struct Context<'a> {
+    config: Arc<Config>,
+    backends: &'a Backends,
+    auth: &'a Authenticator,
+    reposts: &'a Reposts,
 }
 
 /// Who calls, and for how long an answer is worth waiting for.
@@ -73,8 +79,8 @@ impl Methods {
     /// # Errors
     /// If the system gives no random numbers or no thread.
     pub fn start(backends: Backends) -> std::io::Result<Self> {
-        let (auth, reposts) = (Authenticator::start()?, Reposts::new(backends.api.repost_window));
-        Ok(Self { context: Arc::new(Context { backends, auth, reposts }) })
+        let auth = Authenticator::start()?;
+        Ok(Self { shared: Arc::new(Shared { backends, auth, reposts: Reposts::default() }) })
     }
 
     /// Runs one call.
@@ -82,7 +88,9 @@ impl Methods {
     /// # Errors
     /// The fault to answer with.
     pub async fn call(&self, caller: &Caller, call: Call) -> Result<Value, Fault> {
-        let context = &self.context;
+        let Shared { backends, auth, reposts } = &*self.shared;
+        let config = Arc::clone(&backends.config.borrow());
+        let context = &Context { config, backends, auth, reposts };
         let params = call.params;
         match call.method.as_str() {
             "get_delivery_status" => outbox::delivery_status(context, caller, params).await,
@@ -96,13 +104,16 @@ impl Methods {
             "system.listMethods" => introspection::names(params),
             "system.methodHelp" => introspection::help(params),
             "system.methodSignature" => introspection::signature(params),
+            "ussd_answer" => ussd::answer(context, caller, params).await,
+            "ussd_close" => ussd::close(context, caller, params).await,
+            "ussd_open" => ussd::open(context, caller, params).await,
             "wait_sms" => inbox::wait(context, caller, params).await,
             unknown => Err(fault::no_such_method(unknown)),
         }
     }
 }
 
-impl Context {
+impl Context<'_> {
     /// Which of `hashes` the token opens.
     async fn opened(
         &self,
@@ -125,7 +136,7 @@ impl Context {
 
     /// The slot with this number.
     fn slot_of(&self, number: &str) -> Option<&Slot> {
-        self.backends.slots.iter().find(|slot| slot.phone_number.as_ref().is_some_and(|own| own.as_str() == number))
+        self.config.slots.iter().find(|slot| slot.phone_number.as_ref().is_some_and(|own| own.as_str() == number))
     }
 }
 

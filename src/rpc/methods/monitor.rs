@@ -10,40 +10,59 @@ use super::{
     Caller, Context, int, store_fault, structure, token, units,
 };
 use crate::{
-    model::{Health, HealthLevel, ModemSnapshot, SelfTestReturn},
+    balance,
+    config::Slot,
+    model::{BalanceDay, Health, HealthLevel, ModemSnapshot, SelfTestReturn},
     store::SimFacts,
 };
 
 /// `get_health_state(token)`.
-pub(super) async fn health_state(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+pub(super) async fn health_state(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let token = token(&mut Arguments::new(params, 1, 1)?)?;
-    context.authorise(caller, &token, &context.backends.api.token_get_health_state).await?;
+    context.authorise(caller, &token, &context.config.gateway.api.token_get_health_state).await?;
     let mut health = pool_health(&context.backends.pool.snapshots());
-    if let Some(mail) = &context.backends.mail_health {
+    if context.config.gateway.mail.enabled
+        && let Some(mail) = &context.backends.mail_health
+    {
         health.merge(mail.borrow().clone());
     }
     Ok(Value::Array(vec![Value::string(health.level.as_str()), Value::String(health.message())]))
 }
 
 /// `get_stats(token)`.
-pub(super) async fn stats(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+pub(super) async fn stats(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let token = token(&mut Arguments::new(params, 1, 1)?)?;
-    context.authorise(caller, &token, &context.backends.api.token_get_stats).await?;
+    context.authorise(caller, &token, &context.config.gateway.api.token_get_stats).await?;
     let facts = context.backends.store.sim_facts().await.map_err(|error| store_fault(&error))?;
     let tests = context.backends.store.self_tests().await.map_err(|error| store_fault(&error))?;
+    let history = context.backends.store.balance_history().await.map_err(|error| store_fault(&error))?;
     let zone = TimeZone::system();
     let modems = context.backends.pool.snapshots().into_iter().map(|modem| {
-        let slot = context.backends.slots.iter().find(|slot| slot.id == modem.slot);
+        let slot = context.config.slots.iter().find(|slot| slot.id == modem.slot);
         let currency = slot.map_or("", |slot| slot.currency.as_str());
         let back = tests.get(&modem.slot).and_then(|tests| tests.iter().rev().find_map(|test| test.back));
-        let seen = describe(&modem, facts.get(&modem.slot), currency, &zone);
-        (modem.slot.to_string(), with_self_test(seen, back, &zone))
+        let mut members = describe(&modem, facts.get(&modem.slot), history.get(&modem.slot), currency, &zone);
+        if let (Value::Struct(members), Some(slot)) = (&mut members, slot) {
+            members.extend(thresholds(slot));
+            members.extend(self_test(back, &zone));
+        }
+        (modem.slot.to_string(), members)
     });
     Ok(Value::Array(vec![Value::string("OK"), Value::Struct(modems.collect())]))
 }
 
-fn describe(modem: &ModemSnapshot, facts: Option<&SimFacts>, currency: &str, zone: &TimeZone) -> Value {
+fn describe(
+    modem: &ModemSnapshot,
+    facts: Option<&SimFacts>,
+    history: Option<&Vec<BalanceDay>>,
+    currency: &str,
+    zone: &TimeZone,
+) -> Value {
     let facts = facts.cloned().unwrap_or_default();
+    // While the card is not known, the last balance of the slot is the best there is.
+    let own = modem.iccid.is_empty() || facts.balance_sim.as_deref() == Some(modem.sim_identity().as_str());
+    let number = |number: Option<f64>| number.map_or_else(|| Value::string(""), Value::double);
+    let days_left = history.filter(|_| own).and_then(|days| balance::days_left(days));
     let local = |time| local(time, zone);
     structure([
         ("phone_number", Value::string(modem.phone_number.as_str())),
@@ -51,7 +70,9 @@ fn describe(modem: &ModemSnapshot, facts: Option<&SimFacts>, currency: &str, zon
         ("current_signal", Value::int(modem.signal_dbm())),
         ("port", Value::string(modem.port.as_str())),
         ("status", Value::string(modem.status.as_str())),
-        ("balance", facts.balance_micros.map_or_else(|| Value::string(""), units)),
+        ("balance", facts.balance_micros.filter(|_| own).map_or_else(|| Value::string(""), units)),
+        ("balance_at", local(facts.balance_at.filter(|_| own))),
+        ("balance_days_left", number(days_left.map(|days| (days * 10.0).round() / 10.0))),
         ("currency", Value::string(currency)),
         ("sent", int(facts.sent)),
         ("received", int(facts.received)),
@@ -64,18 +85,27 @@ fn describe(modem: &ModemSnapshot, facts: Option<&SimFacts>, currency: &str, zon
     ])
 }
 
-/// Adds when the last self-test SMS came back, and how many seconds it was under way.
-fn with_self_test(seen: Value, back: Option<SelfTestReturn>, zone: &TimeZone) -> Value {
-    let Value::Struct(mut members) = seen else { return seen };
+/// When the last self-test SMS came back, and how many seconds it was under way.
+fn self_test(back: Option<SelfTestReturn>, zone: &TimeZone) -> [(String, Value); 2] {
     let round_trip = back.map_or_else(|| Value::string(""), |back| Value::double(back.round_trip.as_secs_f64()));
-    members.push(("self_test_last".to_owned(), local(back.map(|back| back.wall), zone)));
-    members.push(("self_test_round_trip".to_owned(), round_trip));
-    Value::Struct(members)
+    [
+        ("self_test_last".to_owned(), local(back.map(|back| back.wall), zone)),
+        ("self_test_round_trip".to_owned(), round_trip),
+    ]
 }
 
 fn local(time: Option<Timestamp>, zone: &TimeZone) -> Value {
     let text = time.map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string());
     Value::String(text.unwrap_or_default())
+}
+
+/// The balances below which health turns bad, for what draws them.
+fn thresholds(slot: &Slot) -> [(String, Value); 2] {
+    [
+        ("balance_warning", slot.account_balance_warning_micros),
+        ("balance_critical", slot.account_balance_critical_micros),
+    ]
+    .map(|(name, micros)| (name.to_owned(), units(micros)))
 }
 
 /// Health of the whole pool; modems that are switched off do not count.
@@ -112,8 +142,17 @@ mod tests {
         let mut seen = modem("00", "/dev/ttyUSB0");
         seen.signal = 21;
         seen.last_init = Some("2026-11-20T22:19:05Z".parse().unwrap());
-        let facts = SimFacts { sent: 3, received: u64::MAX, balance_micros: Some(12_340_000), ..SimFacts::default() };
-        let value = describe(&seen, Some(&facts), "EUR", &TimeZone::UTC);
+        let facts = SimFacts {
+            sent: 3,
+            received: u64::MAX,
+            balance_micros: Some(12_340_000),
+            balance_at: Some("2026-11-20T22:20:05Z".parse().unwrap()),
+            balance_sim: Some("8949020000".into()),
+            ..SimFacts::default()
+        };
+        let day = |day: &str, micros| BalanceDay { day: day.parse().unwrap(), micros };
+        let days = vec![day("2026-11-19", 15_000_000), day("2026-11-20", 12_340_000)];
+        let value = describe(&seen, Some(&facts), Some(&days), "EUR", &TimeZone::UTC);
         for (name, expected) in [
             ("phone_number", Value::string("+491760000000")),
             ("current_network", Value::string("")),
@@ -121,6 +160,8 @@ mod tests {
             ("port", Value::string("/dev/ttyUSB0")),
             ("status", Value::string("")),
             ("balance", Value::double(12.34)),
+            ("balance_at", Value::string("2026-11-20 22:20")),
+            ("balance_days_left", Value::double(4.6)),
             ("currency", Value::string("EUR")),
             ("sent", Value::int(3)),
             ("received", Value::int(i32::MAX)),
@@ -138,14 +179,15 @@ mod tests {
             run: RunTime(0),
             round_trip: Duration::from_millis(4250),
         };
-        let tested = with_self_test(value, Some(back), &TimeZone::UTC);
-        assert_eq!(tested.member("self_test_last"), Some(&Value::string("2026-11-20 00:00")));
-        assert_eq!(tested.member("self_test_round_trip"), Some(&Value::double(4.25)));
-        assert_eq!(tested.member("sent"), Some(&Value::int(3)));
-        let unknown = describe(&seen, None, "EUR", &TimeZone::UTC);
-        let unknown = with_self_test(unknown, None, &TimeZone::UTC);
-        assert_eq!(unknown.member("self_test_last"), Some(&Value::string("")));
-        assert_eq!(unknown.member("self_test_round_trip"), Some(&Value::string("")));
+        let tested = self_test(Some(back), &TimeZone::UTC).map(|(_, value)| value);
+        assert_eq!(tested, [Value::string("2026-11-20 00:00"), Value::double(4.25)]);
+        assert_eq!(self_test(None, &TimeZone::UTC).map(|(_, value)| value), [Value::string(""), Value::string("")]);
+        seen.iccid = "8949020001".into();
+        let other_card = describe(&seen, Some(&facts), Some(&days), "EUR", &TimeZone::UTC);
+        for name in ["balance", "balance_at", "balance_days_left"] {
+            assert_eq!(other_card.member(name), Some(&Value::string("")), "{name} of another card");
+        }
+        let unknown = describe(&seen, None, None, "EUR", &TimeZone::UTC);
         assert_eq!(unknown.member("balance"), Some(&Value::string("")));
     }
 

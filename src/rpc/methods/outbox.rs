@@ -29,13 +29,13 @@ use crate::{
 const BREAK_NOTICED: Duration = Duration::from_millis(500);
 
 /// `send_sms(token, sender, recipient, message, flash = false)`.
-pub(super) async fn send(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+pub(super) async fn send(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let mut arguments = Arguments::new(params, 4, 5)?;
     let token = token(&mut arguments)?;
     let (sender, recipient, text) = (arguments.text()?, arguments.text()?, arguments.text()?);
     let flash = arguments.flag()?;
 
-    let api = &context.backends.api;
+    let api = &context.config.gateway.api;
     if !api.enable_send_sms {
         return Err(fault::not_enabled());
     }
@@ -63,14 +63,18 @@ pub(super) async fn send(context: &Context, caller: &Caller, params: Vec<Value>)
 }
 
 /// `get_delivery_status(token, sms_id)`: an unknown id is not delivered.
-pub(super) async fn delivery_status(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+pub(super) async fn delivery_status(
+    context: &Context<'_>,
+    caller: &Caller,
+    params: Vec<Value>,
+) -> Result<Value, Fault> {
     let id = authorised_id(context, caller, params).await?;
     let message = look_up(context, &id).await?;
     Ok(Value::Boolean(message.is_some_and(|message| message.state == OutgoingState::Delivered)))
 }
 
 /// `get_message(token, sms_id)`.
-pub(super) async fn message(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+pub(super) async fn message(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let id = authorised_id(context, caller, params).await?;
     look_up(context, &id).await?.map(describe).ok_or_else(|| fault::bad_argument("Unknown sms_id."))
 }
@@ -100,22 +104,22 @@ fn rfc_3339(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-async fn authorised_id(context: &Context, caller: &Caller, params: Vec<Value>) -> Result<String, Fault> {
+async fn authorised_id(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<String, Fault> {
     let mut arguments = Arguments::new(params, 2, 2)?;
     let token = token(&mut arguments)?;
     let id = arguments.text()?;
-    context.authorise(caller, &token, &context.backends.api.token_send_sms).await?;
+    context.authorise(caller, &token, &context.config.gateway.api.token_send_sms).await?;
     Ok(id)
 }
 
-async fn look_up(context: &Context, id: &str) -> Result<Option<OutgoingMessage>, Fault> {
+async fn look_up(context: &Context<'_>, id: &str) -> Result<Option<OutgoingMessage>, Fault> {
     let Some(id) = MessageId::parse(id) else { return Ok(None) };
     context.backends.store.outgoing(id).await.map_err(|error| store_fault(&error))
 }
 
 /// Lets the call go on if the token may send, and says which policy it follows.
-async fn policy(context: &Context, caller: &Caller, token: &SecretString) -> Result<ResendPolicy, Fault> {
-    let Api { token_send_sms, once_tokens, alarm_tokens, resend_policy, .. } = &context.backends.api;
+async fn policy(context: &Context<'_>, caller: &Caller, token: &SecretString) -> Result<ResendPolicy, Fault> {
+    let Api { token_send_sms, once_tokens, alarm_tokens, resend_policy, .. } = &context.config.gateway.api;
     let hashes: BTreeSet<String> = [token_send_sms, once_tokens, alarm_tokens].into_iter().flatten().cloned().collect();
     let opened = context.opened(caller, token, hashes).await?;
     let any_of = |hashes: &[String]| hashes.iter().any(|hash| opened.contains(hash));
@@ -132,7 +136,7 @@ async fn policy(context: &Context, caller: &Caller, token: &SecretString) -> Res
 }
 
 /// The SIM the caller asks for: none if the text is empty or no number of ours.
-fn chosen_sender(context: &Context, sender: &str) -> Result<Option<Msisdn>, Fault> {
+fn chosen_sender(context: &Context<'_>, sender: &str) -> Result<Option<Msisdn>, Fault> {
     if sender.is_empty() {
         return Ok(None);
     }
@@ -146,7 +150,7 @@ fn chosen_sender(context: &Context, sender: &str) -> Result<Option<Msisdn>, Faul
 
 /// What makes two calls the same.
 fn call_digest(
-    context: &Context,
+    context: &Context<'_>,
     token: &SecretString,
     sender: Option<&Msisdn>,
     recipient: &Recipient,
@@ -163,14 +167,20 @@ fn call_digest(
 
 /// Hands the message to the store in a task of its own: a caller that hangs up must not leave it half accepted, and a
 /// repost has to learn what became of the first post.
-async fn accept(context: &Context, caller: &Caller, call: CallDigest, message: NewOutgoing) -> (MessageId, Outcome) {
-    if let Some(rival) = context.reposts.rival(&call, &caller.connection, now()) {
+async fn accept(
+    context: &Context<'_>,
+    caller: &Caller,
+    call: CallDigest,
+    message: NewOutgoing,
+) -> (MessageId, Outcome) {
+    let window = context.config.gateway.api.repost_window;
+    if let Some(rival) = context.reposts.rival(window, &call, &caller.connection, now()) {
         drop(tokio::time::timeout(BREAK_NOTICED, rival.gone()).await);
     }
     let (report, outcome) = watch::channel(None);
     let id = message.id;
-    if let Some(earlier) = context.reposts.first_of(call, &caller.connection, now(), id, &outcome) {
-        tracing::info!(id = %earlier.0, "send_sms was posted again after its connection broke");
+    if let Some(earlier) = context.reposts.first_of(window, call, &caller.connection, now(), id, &outcome) {
+        tracing::info!(message_id = %earlier.0, "send_sms was posted again after its connection broke");
         return earlier;
     }
     let store = context.backends.store.clone();

@@ -234,4 +234,7 @@ async fn without_mail_nothing_is_spooled() {
     let bench = Bench::with(Options { mail: false, retention: DAY, queue_limit: 10 });
     bench.receive(whole(1, "A")).await;
     assert_eq!(bench.store.mail_backlog().await.unwrap(), MailBacklog::default());
+    bench.store.set_options(Options { mail: true, retention: DAY, queue_limit: 10 });
+    bench.receive(whole(2, "B")).await;
+    assert_eq!(bench.store.mail_backlog().await.unwrap(), MailBacklog { waiting: 1, dead: 0 });
 }

@@ -1,11 +1,13 @@
 //! Tests of the store through its handle, with a clock that is moved by hand.
 
+mod balance;
 mod durability;
 mod inbox;
 mod outbox;
 mod reports;
 mod retention;
 mod self_test;
+mod ussd;
 
 use std::{
     path::PathBuf,

@@ -171,6 +171,12 @@ async fn the_queue_has_a_limit_and_accepting_twice_is_once() {
     let id = bench.send(TO, ResendPolicy::Once).await;
     let refused = bench.store.enqueue(outgoing(TO, ResendPolicy::Once)).await;
     assert!(matches!(refused, Err(StoreError::Full { limit: 2 })));
+    bench.store.set_options(Options { mail: true, retention: DAY, queue_limit: 3 });
+    bench.send(TO, ResendPolicy::Once).await;
+    bench.store.set_options(Options { mail: true, retention: DAY, queue_limit: 2 });
+    let refused = bench.store.enqueue(outgoing(TO, ResendPolicy::Once)).await;
+    assert!(matches!(refused, Err(StoreError::Full { limit: 2 })));
+    bench.store.set_options(Options { mail: true, retention: DAY, queue_limit: 3 });
     bench.store.ended(id, OutgoingState::Failed, "").await.unwrap();
     bench.send(TO, ResendPolicy::Once).await;
 }
