@@ -19,6 +19,7 @@ pub mod mail;
 pub mod model;
 pub mod modem;
 pub mod pool;
+pub mod pool_health;
 pub mod router;
 pub mod rpc;
 pub mod sandbox;

@@ -44,7 +44,9 @@ const PURE: &[&str] = &[
     "modem/inbound",
     "modem/sought",
     "modem/sim_card",
+    "modem/ladder",
     "mail/compose",
+    "pool_health",
     "rpc/wire",
     "sandbox/plan",
     "sandbox/rules",
@@ -90,6 +92,7 @@ const LAYERS: &[Layer] = &[
         reason: "`port = virtual:...` opens the emulator; the pool is told of each slot's handle",
     },
     Layer { room: "pool", may_name: &["model", "config", "modem"], reason: "it holds the modems" },
+    Layer { room: "pool_health", may_name: &["model"], reason: "a judgement over snapshots" },
     Layer {
         room: "dispatch",
         may_name: &["model", "tpdu", "router", "config", "store", "pool", "modem"],

@@ -36,7 +36,7 @@ mod time;
 #[path = "day/watch.rs"]
 mod watch;
 
-use std::{env, fs, path::Path, sync::Arc, time::Duration};
+use std::{env, path::Path, sync::Arc, time::Duration};
 
 use mailbox::Mailbox;
 use modems::{MODELS, Pool};
@@ -46,6 +46,8 @@ use time::{DayClock, Pacing};
 use tokio::time::{Instant, sleep, sleep_until};
 use watch::Watch;
 
+/// How often it is looked at what is the case.
+const ROUND: Duration = Duration::from_secs(5);
 const MINUTE: Duration = Duration::from_secs(60);
 /// How long after the day everything may take to come to rest: the last step of the pauses between tries is an hour.
 const REST: Duration = Duration::from_secs(2 * 3600);
@@ -77,9 +79,8 @@ async fn pass(folder: &Path, seed: u64, hours: u64, pacing: &Arc<Pacing>) -> (Ve
     let epoch = "2026-11-20T04:00:00Z".parse().unwrap();
     let clock = Arc::new(DayClock::new(epoch));
     log::start(&clock);
-    fs::create_dir(folder.join("dev")).unwrap();
     site::issue_certificate(folder);
-    let pool = Pool::new(&folder.join("dev"), epoch, seed);
+    let pool = Pool::new(folder, epoch, seed);
     pool.set_conditions(plan::conditions());
     let mailbox = Mailbox::start(folder, Arc::clone(pacing)).await;
     let site = Site::start(folder, &pool, &mailbox, Arc::clone(&clock)).await;
@@ -101,7 +102,10 @@ async fn pass(folder: &Path, seed: u64, hours: u64, pacing: &Arc<Pacing>) -> (Ve
         if until > end {
             break;
         }
-        sleep_until(start + until).await;
+        while start.elapsed() < until {
+            sleep_until((Instant::now() + ROUND).min(start + until)).await;
+            watch.note(start.elapsed(), &pool);
+        }
         watch.look(start.elapsed(), &pool, &site).await;
     }
     let rested = rest(&pool, &site).await;

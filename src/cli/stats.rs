@@ -118,8 +118,8 @@ struct Column {
     rank: u8,
 }
 
-/// Upstream's columns in upstream's order.
-const COLUMNS: [Column; 15] = [
+/// Upstream's columns in upstream's order, then our own.
+const COLUMNS: [Column; 16] = [
     Column { title: "#", right: false, limit: 16, rank: 0 },
     Column { title: "Port", right: false, limit: 20, rank: 6 },
     Column { title: "Phone number", right: false, limit: 21, rank: 0 },
@@ -135,6 +135,7 @@ const COLUMNS: [Column; 15] = [
     Column { title: "Health", right: false, limit: 8, rank: 0 },
     Column { title: "Health state message", right: false, limit: 48, rank: 1 },
     Column { title: "Status", right: false, limit: 28, rank: 7 },
+    Column { title: "Recovered", right: false, limit: 14, rank: 11 },
 ];
 const HEALTH: usize = 12;
 /// Blanks between columns.
@@ -216,9 +217,18 @@ fn row(id: &str, modem: &Value, cut: bool) -> Vec<String> {
         text(modem, "health_state_short"),
         text(modem, "health_state_message"),
         text(modem, "status"),
+        recovered(modem),
     ];
     let limit = |(cell, column): (String, &Column)| if cut { shortened(&cell, column.limit) } else { cell };
     cells.into_iter().zip(&COLUMNS).map(limit).collect()
+}
+
+/// How often the modem was brought back, and by what last; nothing if it never had to be.
+fn recovered(modem: &Value) -> String {
+    match text(modem, "recoveries").as_str() {
+        "" | "0" => String::new(),
+        count => format!("{count} {}", text(modem, "recovered_by")),
+    }
 }
 
 /// The text, or as much of it as fits and an ellipsis.
@@ -276,6 +286,8 @@ mod tests {
             string("health_state_short", level),
             string("health_state_message", reason),
             string("status", "Ready."),
+            ("recoveries".into(), Value::int(2)),
+            string("recovered_by", "reset"),
         ])
     }
 
@@ -296,6 +308,7 @@ mod tests {
             }
         }
         assert!(lines[1].contains(" -71 ") && lines[1].contains("EUR 12.30"), "{text}");
+        assert!(lines[1].ends_with("Ready.  2 reset"), "{text}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod run;
 mod self_test;
 mod supervise;
 mod surroundings;
+mod verdict;
 mod watchdog;
 
 use std::{
@@ -32,6 +33,7 @@ use crate::{
     mail::{Mailer, Pace, Settings},
     model::Health,
     pool::Pool,
+    pool_health::{StoreCondition, judge},
     router::LeastCost,
     rpc::{Backends, BindError, Limits, Methods, Server},
     store::{OpenError, Options, Store},
@@ -44,6 +46,7 @@ pub use run::{run, run_and};
 use self_test::SelfTests;
 use supervise::{essential, supervise};
 pub use surroundings::Surroundings;
+use verdict::Verdict;
 
 /// Name of the database in the state folder.
 const DATABASE: &str = "smsgate.db";
@@ -139,11 +142,13 @@ impl Daemon {
         let (pool, taps) = (modems.pool().clone(), ports.connector().taps().clone());
         control::start(gateway, control::Backends { pool, store: store.clone(), taps }, &tasks, &work);
 
+        let health = start_verdict(&config, modems.pool(), &store, &mail_health, &tasks, &work);
+
         let methods = Methods::start(Backends {
             config: config.subscribe(),
             store: store.clone(),
             pool: modems.pool().clone(),
-            mail_health: Some(mail_health.clone()),
+            health,
             text_fits: |text| segment(text, Reference::Narrow(0), None).is_ok(),
         });
         let methods = match methods {
@@ -291,6 +296,23 @@ fn start_mail(
             }
         }
     });
+    health
+}
+
+fn start_verdict(
+    config: &watch::Sender<Arc<Config>>,
+    pool: &Pool,
+    store: &Store,
+    mail: &watch::Receiver<Health>,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> watch::Receiver<Health> {
+    let first = judge(&pool.snapshots(), None, &StoreCondition::default());
+    let (published, health) = watch::channel(first);
+    let (pool, store, mail) = (pool.clone(), store.clone(), mail.clone());
+    let verdict = Verdict { pool, store, mail, config: config.subscribe(), published };
+    let running = cancel.clone();
+    supervise(tasks, cancel, "health".to_owned(), move || verdict.clone().run(running.clone()));
     health
 }
 

@@ -54,7 +54,9 @@ impl Ports {
         });
         let virtual_pool = VirtualPool::new(surroundings.clock.wall(), VIRTUAL_SEED);
         let ports = Self {
-            connector: Connector::new(discovery, Arc::new(virtual_pool)).with_opener(&surroundings.opener),
+            connector: Connector::new(discovery, Arc::new(virtual_pool))
+                .with_opener(&surroundings.opener)
+                .with_sysfs(&surroundings.sysfs),
             changes,
             watching: cancel.child_token(),
             tasks: tasks.clone(),

@@ -1,10 +1,10 @@
 //! What the daemon takes from the machine it runs on: its clock and its ports. A test brings others, so that a day
 //! passes in minutes and modems are made of code.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    modem::{Opener, SerialPorts},
+    modem::{Opener, SerialPorts, connector::SYSFS},
     store::{ClockSource, SystemClock},
 };
 
@@ -15,11 +15,13 @@ pub struct Surroundings {
     pub clock: Arc<dyn ClockSource>,
     /// What opens the ports that discovery finds in the device folders.
     pub opener: Arc<dyn Opener>,
+    /// Where the kernel shows the USB devices behind them.
+    pub sysfs: PathBuf,
 }
 
 impl Default for Surroundings {
     /// Those of this machine.
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), opener: Arc::new(SerialPorts) }
+        Self { clock: Arc::new(SystemClock), opener: Arc::new(SerialPorts), sysfs: PathBuf::from(SYSFS) }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{conditions::seconds, modem::Modem};
+use super::{conditions::seconds, hang::Cure, modem::Modem};
 
 /// A fault to start now.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -14,6 +14,11 @@ pub enum Fault {
     Silence {
         /// Seconds.
         seconds: Option<f64>,
+    },
+    /// Hangs until that is done.
+    Hang {
+        /// What.
+        until: Cure,
     },
     /// Prints bytes without sense.
     Garbage {
@@ -134,6 +139,9 @@ pub(super) struct Pending {
     pub(super) cms: Option<(u16, u32)>,
     pub(super) no_prompt: u32,
     pub(super) hang: Option<bool>,
+    pub(super) hung: Option<Cure>,
+    /// What a hanging modem was told and not yet looked at.
+    pub(super) heard: Vec<u8>,
     pub(super) late: Option<Duration>,
     pub(super) interleave: bool,
     pub(super) drop_notices: u32,
@@ -151,6 +159,7 @@ impl Modem {
             Fault::Silence { seconds: length } => {
                 self.faults.silent_until = Some(length.map_or(Duration::MAX, |length| now + seconds(length)));
             }
+            Fault::Hang { until } => self.faults.hung = Some(until),
             Fault::Garbage { count } => {
                 let mut dice = Dice::new(self.serial ^ u64::try_from(now.as_micros()).unwrap_or_default());
                 let bytes = (0..count).map(|_| dice.below(256) as u8).collect();
@@ -173,8 +182,12 @@ impl Modem {
                 self.plugged = true;
                 self.plugs += 1;
                 self.boot(now);
+                self.cured(now, Cure::Replug);
             }
-            Fault::Reboot => self.boot(now),
+            Fault::Reboot => {
+                self.faults.hung = None;
+                self.boot(now);
+            }
             Fault::Registration { state } => {
                 self.registration = state;
                 if self.settings.creg > 0 {
@@ -256,6 +269,7 @@ mod tests {
     fn faults_are_read_as_documented() {
         let table = [
             (r#"{"fault":"silence","seconds":null}"#, Fault::Silence { seconds: None }),
+            (r#"{"fault":"hang","until":"restart"}"#, Fault::Hang { until: Cure::Restart }),
             (r#"{"fault":"unplug"}"#, Fault::Unplug),
             (r#"{"fault":"ussd_delay","seconds":30}"#, Fault::UssdDelay { seconds: Some(30.0) }),
             (r#"{"fault":"replug","link":"modem-77"}"#, Fault::Replug { link: Some("modem-77".to_owned()) }),

@@ -112,6 +112,7 @@ async fn carry(shared: &Shared, index: usize, mut socket: Socket) -> io::Result<
                 Ready::Closed => {
                     held.clear();
                     socket.port.discard();
+                    shared.with(|world, now| world.closed(now, index));
                 }
             },
             timed_out = quiet(&wake, next) => if timed_out { shared.timeout(index); },

@@ -95,6 +95,7 @@ impl Shared {
             *count += 1;
             *count
         };
+        self.with(|world, now| world.closed(now, index));
         let (near, far) = tokio::io::duplex(4096);
         let shared = self.clone();
         tokio::spawn(async move {
@@ -173,6 +174,13 @@ impl VirtualPool {
     #[must_use]
     pub const fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// How often the slot's modem was plugged in; `None` while it is not.
+    #[must_use]
+    pub fn plugs(&self, slot: &str) -> Option<u64> {
+        let index = *lock(&self.slots).get(slot)?;
+        self.shared.plugged(index).map(|(plugs, _)| plugs)
     }
 
     /// A stream to the slot's modem, which is made when first asked for, with the number its SIM shall have (one of the

@@ -66,6 +66,7 @@ impl Modem {
 
     /// A PIN, or a PUK and a new PIN. Any PUK of eight digits will do.
     fn enter(&mut self, codes: &str) -> Result<Done, Failure> {
+        self.pin_attempts += 1;
         let mut codes = codes.split(',').map(|code| code.trim().trim_matches('"'));
         let (first, new) = (codes.next().unwrap_or_default(), codes.next());
         match (self.sim.unlocked, self.sim.tries, new) {

@@ -1,24 +1,37 @@
 //! From a slot to an open stream: a virtual modem, or the port that discovery found.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::sleep;
 
 use super::{
     discovery::{Claim, Discovery, Probe},
     link::{Link, LinkError},
     port::{Opener, SerialPorts, Stream},
     tap::Taps,
+    usb::UsbDevice,
 };
 use crate::{
     at::Command,
     config::Slot,
     emulator::VirtualPool,
-    model::{Imei, Msisdn},
+    model::{Imei, Msisdn, SlotId},
 };
 
 /// Marks a port made of code.
 const VIRTUAL: &str = "virtual:";
 /// The speed at which unknown ports are asked; USB modems do not care.
 const PROBE_BAUD: u32 = 115_200;
+
+/// How often a port is looked at whose modem was given up.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// An open port.
 pub(super) struct Connection {
@@ -29,6 +42,9 @@ pub(super) struct Connection {
     pub(super) claim: Option<Claim>,
 }
 
+/// Where the kernel shows its devices.
+pub const SYSFS: &str = "/sys";
+
 /// Opens ports. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Connector {
@@ -36,13 +52,36 @@ pub struct Connector {
     opener: Arc<dyn Opener>,
     virtual_pool: Arc<VirtualPool>,
     taps: Taps,
+    sysfs: Arc<Path>,
+    /// Ports in use, so that no modem's USB device is taken from under another one that works.
+    in_use: Arc<Mutex<BTreeMap<SlotId, PathBuf>>>,
+}
+
+/// Says that a slot uses a port, as long as it is kept.
+#[derive(Debug)]
+pub(super) struct InUse {
+    slot: SlotId,
+    ports: Arc<Mutex<BTreeMap<SlotId, PathBuf>>>,
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.slot);
+    }
 }
 
 impl Connector {
     /// A connector over one discovery task and one set of virtual modems, for the serial ports of this machine.
     #[must_use]
     pub fn new(discovery: Discovery, virtual_pool: Arc<VirtualPool>) -> Self {
-        Self { discovery, opener: Arc::new(SerialPorts), virtual_pool, taps: Taps::default() }
+        Self {
+            discovery,
+            opener: Arc::new(SerialPorts),
+            virtual_pool,
+            taps: Taps::default(),
+            sysfs: Arc::from(Path::new(SYSFS)),
+            in_use: Arc::default(),
+        }
     }
 
     /// Has the ports that discovery finds opened by another.
@@ -60,6 +99,40 @@ impl Connector {
     /// Looks for the modems of these slots from now on.
     pub async fn set_slots(&self, slots: &[Slot]) {
         self.discovery.set_slots(slots).await;
+    }
+
+    /// Looks for USB devices under this folder instead of `/sys`.
+    #[must_use]
+    pub fn with_sysfs(self, sysfs: &Path) -> Self {
+        Self { sysfs: Arc::from(sysfs), ..self }
+    }
+
+    /// The USB device behind a port, if it may be taken off the bus: permitted, and no other slot is at work on it.
+    pub(super) fn usb_device(&self, slot: &SlotId, port: &Path) -> Option<UsbDevice> {
+        let device = UsbDevice::of_port(&self.sysfs, port)?;
+        let in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let shared = in_use.iter().any(|(other, port)| other != slot && device.has_port(port));
+        (!shared && device.is_permitted()).then_some(device)
+    }
+
+    /// Notes that the slot uses this port.
+    pub(super) fn uses(&self, slot: &SlotId, port: &str) -> InUse {
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner).insert(slot.clone(), PathBuf::from(port));
+        InUse { slot: slot.clone(), ports: Arc::clone(&self.in_use) }
+    }
+
+    /// Ends when another device has taken the place of what is at the slot's port now, or nothing is there any more.
+    pub(super) async fn replaced(&self, slot: &SlotId, port: &str) {
+        let mark = || -> Option<(u64, i64, i64)> {
+            if port.starts_with(VIRTUAL) {
+                return self.virtual_pool.plugs(slot.as_str()).map(|plugs| (plugs, 0, 0));
+            }
+            fs::metadata(port).ok().map(|data| (data.ino(), data.ctime(), data.ctime_nsec()))
+        };
+        let before = mark();
+        while mark() == before {
+            sleep(LOOK).await;
+        }
     }
 
     /// Waits for the slot's modem and opens its port.

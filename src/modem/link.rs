@@ -42,12 +42,14 @@ pub(super) struct Link {
     channel: Channel,
     urcs: VecDeque<Urc>,
     unresponsive: bool,
+    /// The port takes nothing any more.
+    stuck: bool,
     tap: Option<Tap>,
 }
 
 impl Link {
     pub(super) fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, channel: Channel::new(), urcs: VecDeque::new(), unresponsive: false, tap: None }
+        Self { stream, channel: Channel::new(), urcs: VecDeque::new(), unresponsive: false, stuck: false, tap: None }
     }
 
     /// The same link, telling what passes.
@@ -90,6 +92,11 @@ impl Link {
         }
     }
 
+    /// The modem is silent or its port stuck, as opposed to gone.
+    pub(super) const fn is_hung(&self) -> bool {
+        self.unresponsive || self.stuck
+    }
+
     /// A notice that is there already.
     pub(super) fn buffered_urc(&mut self) -> Option<Urc> {
         self.urcs.pop_front()
@@ -119,7 +126,10 @@ impl Link {
             match timeout(WRITE_TIMEOUT, self.stream.write_all(&transmit.bytes)).await {
                 Ok(Ok(())) => self.tap.iter().for_each(|tap| tap.sent(&transmit.bytes)),
                 Ok(Err(error)) => return Err(format!("cannot write to the port: {error}")),
-                Err(_) => return Err("the port takes no more data".to_owned()),
+                Err(_) => {
+                    self.stuck = true;
+                    return Err("the port takes no more data".to_owned());
+                }
             }
         }
         if self.unresponsive {

@@ -12,8 +12,10 @@ pub mod hints;
 pub mod hotplug;
 pub mod inbound;
 mod intake;
+pub mod ladder;
 mod link;
 pub mod port;
+mod recovery;
 mod request;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -24,6 +26,7 @@ mod starting;
 mod survey;
 mod tap;
 mod task;
+mod usb;
 
 pub use connector::{Connector, SerialProbe};
 pub use port::{Opener, SerialPorts, Stream};

@@ -11,6 +11,7 @@ mod lock;
 mod outbox;
 mod probe;
 mod readers;
+mod recovery;
 mod reports;
 mod retention;
 mod rows;
@@ -36,6 +37,7 @@ use std::{
 
 pub use clock::{ClockSource, SystemClock};
 use jiff::Timestamp;
+pub use recovery::Recoveries;
 use rusqlite::Connection;
 pub use schema::prepare_folder;
 pub use self_test::NewSelfTest;
@@ -102,16 +104,33 @@ impl Store {
             signals,
             damage,
             options,
+            path: path.to_owned(),
             readers: Readers::new(path.to_owned()),
             mailbox: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
+    /// Proves that a transaction can be committed now. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]: why not.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.write(|work| {
+            work.connection.execute("UPDATE meta SET run_ms = run_ms", [])?;
+            Ok(())
+        })
+        .await
+    }
     /// Where a damaged database was put that this one replaces.
     #[must_use]
     pub fn damage(&self) -> Option<PathBuf> {
         self.inner.damage.clone()
+    }
+    /// Damaged databases that were set aside, at whatever start, and still lie there.
+    #[must_use]
+    pub fn damaged_files(&self) -> Vec<PathBuf> {
+        schema::damaged_files(&self.inner.path)
     }
     /// Transactions that changed something, since opening.
     #[must_use]
@@ -412,6 +431,7 @@ struct Inner {
     signals: Arc<Signals>,
     damage: Option<PathBuf>,
     options: watch::Sender<Options>,
+    path: PathBuf,
     readers: Readers,
     mailbox: Mutex<Option<SyncSender<Box<dyn Operation>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,

@@ -11,12 +11,16 @@ use smsgate::{
     model::HealthLevel,
 };
 
+use super::plan;
+
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// Signal, registration and memories are asked for every 60 s (durability D5).
+/// The memories are looked at every 60 s (durability D5).
 const POLL: Duration = seconds(60);
+/// The rest of health every `health_check_interval`.
+const CHECK: Duration = plan::HEALTH_CHECK;
 /// What one round of questions may take, with a submission in between that the network lets wait.
 const DIALOGUE: Duration = seconds(15);
 /// A device that is gone is noticed by its port.
@@ -28,11 +32,17 @@ const SILENCE: Duration = seconds(60 + 150 + 60);
 const PAUSE: Duration = seconds(75);
 /// Bring-up waits that long for a modem that starts (`wait_for_start`), then its dialogue.
 const START: Duration = seconds(60 + 30);
+/// The fastest climb to the top of the recovery ladder: found at once, each rung without a pause.
+const CLIMB: Duration = seconds(120);
+/// A modem that was given up is looked at again after an hour at the latest.
+const GIVEN_UP: Duration = seconds(3600);
 /// The last step of the mailer's pauses is an hour (durability D18).
 const MAIL_CLEARED: Duration = seconds(3600 + 60);
 /// The mail server is tried at least as often as its `health_check_interval` says.
 const MAIL_TOLD: Duration = seconds(600 + 60);
 
+/// How often what is the case is looked at.
+const LOOKED: Duration = seconds(5);
 /// How finely time is looked at when hidden times are left out.
 const STEP: Duration = seconds(5);
 
@@ -49,8 +59,7 @@ pub enum Check {
 
 impl Check {
     pub fn of(reason: &str) -> Option<Self> {
-        let name = reason.split([':', ' ']).next().unwrap_or_default();
-        Some(match name {
+        Some(match reason.split_once(':')?.0 {
             "Modem" => Self::Modem,
             "SIM" => Self::Sim,
             "Signal" => Self::Signal,
@@ -60,6 +69,19 @@ impl Check {
             _ => return None,
         })
     }
+}
+
+/// The reasons of one modem in a message. They are joined by `; `, which a reason may hold too: what names no check goes
+/// on with the one before.
+pub fn reasons(message: &str) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for piece in message.split("; ").filter(|piece| !piece.is_empty()) {
+        match reasons.last_mut() {
+            Some(last) if Check::of(piece).is_none() => last.extend(["; ", piece]),
+            _ => reasons.push(piece.to_owned()),
+        }
+    }
+    reasons
 }
 
 /// Why something should be told.
@@ -96,15 +118,18 @@ impl Cause {
             Self::Silent => SILENCE,
             Self::Restarted => Duration::MAX,
             Self::Locked => PAUSE + START,
-            Self::Signal | Self::Network | Self::Storage => POLL + DIALOGUE,
+            Self::Signal | Self::Network => CHECK + DIALOGUE,
+            Self::Storage => POLL + DIALOGUE,
         }
     }
 
-    /// How long until it is told no more at the latest.
-    fn cleared(self) -> Duration {
+    /// How long until it is told no more at the latest, after it has lasted so long.
+    fn cleared(self, lasted: Duration) -> Duration {
         match self {
+            Self::Silent if lasted > CLIMB => GIVEN_UP + START,
             Self::Absent | Self::Silent | Self::Restarted | Self::Locked => PAUSE + START,
-            Self::Signal | Self::Network | Self::Storage => POLL + DIALOGUE,
+            Self::Signal | Self::Network => CHECK + DIALOGUE,
+            Self::Storage => POLL + DIALOGUE,
         }
     }
 
@@ -162,6 +187,13 @@ impl History {
         }
     }
 
+    /// How long the last fault lasted.
+    fn last_length(&self, now: Duration) -> Duration {
+        let ends = self.0.iter().skip(1).map(|(since, _)| *since).chain([now]);
+        let faults = self.0.iter().zip(ends).filter(|((_, level), _)| *level > HealthLevel::Ok);
+        faults.last().map_or(Duration::ZERO, |((since, _), end)| end - *since)
+    }
+
     /// The levels between two times.
     fn between(&self, from: Duration, to: Duration) -> impl Iterator<Item = HealthLevel> {
         let ends = self.0.iter().skip(1).map(|(since, _)| *since).chain([Duration::MAX]);
@@ -206,6 +238,11 @@ impl Modem {
     /// Whether it is the case now.
     pub fn is(&self, cause: Cause) -> bool {
         self.causes[&cause].0.last().is_some_and(|(_, level)| *level > HealthLevel::Ok)
+    }
+
+    /// Whether it was the case at a time, as far as it was looked at.
+    pub fn was(&self, cause: Cause, at: Duration) -> bool {
+        self.causes[&cause].between(at.saturating_sub(LOOKED), at).any(|level| level > HealthLevel::Ok)
     }
 
     /// It has been on the bus and in use for longer than anything takes.
@@ -271,7 +308,8 @@ impl Modem {
     /// The level that may be told: the worst within the time that seeing its end may take, hidden times not counted.
     fn may(&self, now: Duration, cause: Cause, history: &History) -> HealthLevel {
         let (mut from, mut seen) = (now, Duration::ZERO);
-        while seen < cause.cleared() && from > Duration::ZERO {
+        let cleared = cause.cleared(history.last_length(now));
+        while seen < cleared && from > Duration::ZERO {
             let before = from.saturating_sub(STEP);
             if !self.hidden(cause, before, from) {
                 seen += STEP;
@@ -305,18 +343,16 @@ impl MailServer {
     }
 
     /// What is wrong with the reasons that were told of it.
-    pub fn judge(&self, now: Duration, reasons: &[String]) -> Option<String> {
+    pub fn judge(&self, now: Duration, told: &str) -> Option<String> {
         let must = now
             .checked_sub(MAIL_TOLD)
             .is_some_and(|from| self.0.between(from, now).all(|level| level > HealthLevel::Ok));
         let may = self.0.between(now.saturating_sub(MAIL_CLEARED), now).any(|level| level > HealthLevel::Ok);
-        match (must, may, reasons) {
-            (true, _, []) => Some("the mail server is down and nobody says so".to_owned()),
-            (_, false, [_, ..]) => Some(format!("the mail server is up, and told is {reasons:?}")),
-            (_, _, reasons) => {
-                let stranger = reasons.iter().find(|reason| !reason.contains("mail"));
-                stranger.map(|reason| format!("`{reason}` is said of nobody"))
-            }
+        match (must, may, told) {
+            (true, _, "") => Some("the mail server is down and nobody says so".to_owned()),
+            (_, _, "") => None,
+            (_, true, told) if told.contains("mail server") || told.contains("mail was not taken") => None,
+            (..) => Some(format!("`{told}` is said of nobody")),
         }
     }
 }
@@ -345,13 +381,13 @@ fn a_fault_is_told_in_time_and_no_longer() {
         (1001, HealthLevel::Ok, None, true),
         (1001, HealthLevel::Critical, Some(signal), true),
         (1001, HealthLevel::Critical, None, false),
-        (1500, HealthLevel::Critical, Some(signal), true),
-        (1500, HealthLevel::Warning, Some(signal), false),
-        (1500, HealthLevel::Ok, None, false),
-        (1500, HealthLevel::Critical, Some(gone), false),
+        (1800, HealthLevel::Critical, Some(signal), true),
+        (1800, HealthLevel::Warning, Some(signal), false),
+        (1800, HealthLevel::Ok, None, false),
+        (1800, HealthLevel::Critical, Some(gone), false),
         (2001, HealthLevel::Critical, Some(signal), true),
-        (2500, HealthLevel::Critical, Some(signal), false),
-        (2500, HealthLevel::Ok, None, true),
+        (2700, HealthLevel::Critical, Some(signal), false),
+        (2700, HealthLevel::Ok, None, true),
         (3500, HealthLevel::Ok, None, false),
         (3500, HealthLevel::Critical, Some(gone), true),
         (3500, HealthLevel::Critical, Some(signal), false),

@@ -5,7 +5,9 @@
 //! daemon does to a modem (opening its port, starting it anew) is written down.
 
 use std::{
-    fs, io,
+    collections::BTreeSet,
+    fs, io, iter,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     pin::Pin,
     sync::{Arc, Mutex},
@@ -29,7 +31,9 @@ pub enum Deed {
     /// Its port was opened.
     Opened,
     /// `AT+CFUN=1,1`.
-    Restarted,
+    Reset,
+    /// Its USB device was taken off the bus.
+    Deauthorised,
 }
 
 /// A deed, when, and to which modem.
@@ -44,23 +48,72 @@ pub struct Contact {
 #[derive(Clone, Debug)]
 pub struct Pool {
     shared: Shared,
+    /// Holds the devices and what sysfs shows of them.
     folder: PathBuf,
     contacts: Arc<Mutex<Vec<Contact>>>,
+    /// Whose USB device was taken off the bus.
+    off: Arc<Mutex<BTreeSet<usize>>>,
 }
 
+/// How often sysfs is looked at: a modem is off for two seconds at least.
+const SYSFS_ROUND: Duration = Duration::from_secs(1);
+
 impl Pool {
-    /// Modems under the names `ttyUSB0` and so on in `folder`. Needs a runtime.
+    /// Modems under the names `ttyUSB0` and so on in `folder/dev`. Needs a runtime.
     pub fn new(folder: &Path, epoch: jiff::Timestamp, seed: u64) -> Self {
         let mut world = World::new(Network::new(epoch, seed));
         for (serial, model) in (0..).zip(MODELS) {
             let personality = Personality::named(model).expect("a model of that name");
             world.add(Modem::new(personality, &format!("+4917000000{serial:02}"), serial));
         }
-        let pool = Self { shared: Shared::new(world), folder: folder.to_owned(), contacts: Arc::default() };
+        let (shared, folder) = (Shared::new(world), folder.to_owned());
+        let pool = Self { shared, folder, contacts: Arc::default(), off: Arc::default() };
+        for folder in [pool.device_folder(), pool.sysfs().join("class/tty")] {
+            fs::create_dir_all(folder).unwrap();
+        }
         for modem in 0..MODELS.len() {
+            fs::create_dir_all(pool.usb_device(modem)).unwrap();
+            fs::write(pool.usb_device(modem).join("idVendor"), "2c7c").unwrap();
             pool.plug(modem, &format!("ttyUSB{modem}"));
         }
+        let kernel = pool.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(SYSFS_ROUND).await;
+                (0..MODELS.len()).for_each(|modem| kernel.obey(modem));
+            }
+        });
         pool
+    }
+
+    /// Where the devices are.
+    pub fn device_folder(&self) -> PathBuf {
+        self.folder.join("dev")
+    }
+
+    /// What stands for `/sys`.
+    pub fn sysfs(&self) -> PathBuf {
+        self.folder.join("sys")
+    }
+
+    fn usb_device(&self, modem: usize) -> PathBuf {
+        self.sysfs().join(format!("devices/usb1/1-{modem}"))
+    }
+
+    /// Does what was written to `authorized`.
+    fn obey(&self, modem: usize) {
+        let authorized = fs::read_to_string(self.usb_device(modem).join("authorized")).unwrap();
+        let is_off = self.off.lock().unwrap().contains(&modem);
+        match (authorized.trim(), is_off) {
+            ("0", false) => {
+                let at = self.shared.with(|_, now| now);
+                self.contacts.lock().unwrap().push(Contact { at, modem, deed: Deed::Deauthorised });
+                self.unplug(modem);
+                self.off.lock().unwrap().insert(modem);
+            }
+            ("1", true) => self.plug(modem, "ttyUSB0"),
+            _ => {}
+        }
     }
 
     /// The number of a modem's SIM.
@@ -74,24 +127,39 @@ impl Pool {
 
     /// Where the modem is; nothing if it is nowhere.
     pub fn path(&self, modem: usize) -> String {
-        let link = self.shared.with(|world, _| world.modem(modem).unwrap().link().map(str::to_owned));
-        link.map(|link| self.folder.join(link).display().to_string()).unwrap_or_default()
+        let path = self.link(modem).map(|link| self.device_folder().join(link).display().to_string());
+        path.unwrap_or_default()
     }
 
-    /// The modem comes (back) to the bus under a name.
+    fn link(&self, modem: usize) -> Option<String> {
+        self.shared.with(|world, _| world.modem(modem).unwrap().link().map(str::to_owned))
+    }
+
+    /// The modem comes (back) to the bus under that name, or, if another has it, under the first free one.
     pub fn plug(&self, modem: usize, name: &str) {
         self.unplug(modem);
-        self.fault(modem, Fault::Replug { link: Some(name.to_owned()) });
-        fs::write(self.folder.join(name), []).unwrap();
+        let others = (0..8).map(|number| format!("ttyUSB{number}"));
+        let is_free = |name: &String| !self.device_folder().join(name).exists();
+        let name = iter::once(name.to_owned()).chain(others).find(is_free).expect("as many names as modems");
+        self.off.lock().unwrap().remove(&modem);
+        self.fault(modem, Fault::Replug { link: Some(name.clone()) });
+        fs::write(self.usb_device(modem).join("authorized"), "1").unwrap();
+        let interface = self.usb_device(modem).join(format!("1-{modem}:1.0"));
+        fs::create_dir_all(interface.join(&name)).unwrap();
+        let class = self.sysfs().join("class/tty").join(&name);
+        fs::create_dir_all(&class).unwrap();
+        symlink(interface.join(&name), class.join("device")).unwrap();
+        fs::write(self.device_folder().join(name), []).unwrap();
     }
 
     /// The modem leaves the bus.
     pub fn unplug(&self, modem: usize) {
-        let name = self.shared.with(|world, _| world.modem(modem).unwrap().link().map(str::to_owned));
+        let name = self.link(modem);
         self.fault(modem, Fault::Unplug);
-        if let Some(path) = name.map(|name| self.folder.join(name)).filter(|path| path.exists()) {
-            fs::remove_file(path).unwrap();
-        }
+        let Some(name) = name.filter(|name| self.device_folder().join(name).exists()) else { return };
+        fs::remove_file(self.device_folder().join(&name)).unwrap();
+        fs::remove_dir_all(self.sysfs().join("class/tty").join(&name)).unwrap();
+        fs::remove_dir_all(self.usb_device(modem).join(format!("1-{modem}:1.0"))).unwrap();
     }
 
     pub fn fault(&self, modem: usize, fault: Fault) {
@@ -149,7 +217,7 @@ impl Pool {
 impl Opener for Pool {
     fn open(&self, path: &Path, _baud: u32) -> io::Result<Box<dyn Stream>> {
         let (modem, now) = self.shared.with(|world, now| {
-            let plugged = |modem: &Modem| modem.link().is_some_and(|name| self.folder.join(name) == path);
+            let plugged = |modem: &Modem| modem.link().is_some_and(|name| self.device_folder().join(name) == path);
             (world.modems().iter().position(plugged), now)
         });
         let modem = modem.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
@@ -178,7 +246,7 @@ impl AsyncWrite for Line {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         if octets.starts_with(b"AT+CFUN=1,1") {
             let at = self.shared.with(|_, now| now);
-            self.contacts.lock().unwrap().push(Contact { at, modem: self.modem, deed: Deed::Restarted });
+            self.contacts.lock().unwrap().push(Contact { at, modem: self.modem, deed: Deed::Reset });
         }
         Pin::new(&mut self.stream).poll_write(context, octets)
     }

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use smsgate::emulator::{Conditions, Dice, Fault, Injection, Letters, Order, Outcome};
+use smsgate::emulator::{Conditions, Cure, Dice, Fault, Injection, Letters, Order, Outcome};
 
 use super::{mailbox::Service, modems::MODELS};
 
@@ -14,7 +14,7 @@ pub const HEALTH_CHECK: Duration = Duration::from_secs(600);
 /// `health_check_interval` of the mail server.
 pub const MAIL_CHECK: Duration = Duration::from_secs(600);
 /// `sms_self_test_interval`.
-pub const SELF_TEST: &str = "";
+pub const SELF_TEST: &str = "daily";
 /// What each slot says of its account.
 pub const BALANCE: &str = "";
 /// The slot that can send to whomever others cannot send to now.
@@ -76,7 +76,7 @@ pub fn conditions() -> Conditions {
 
 /// Everything that happens, in order.
 pub fn day(seed: u64, numbers: &[String]) -> Vec<Happening> {
-    let mut plan = Plan { dice: Dice::new(seed), happenings: Vec::new(), serial: 0 };
+    let mut plan = Plan { dice: Dice::new(seed), happenings: Vec::new(), serial: 0, hangs: [0; 8] };
     for (modem, number) in numbers.iter().enumerate() {
         plan.arrivals(number);
         plan.sends(modem);
@@ -98,8 +98,11 @@ const SWAP_TIME: Duration = minutes(50);
 const LOCKED: usize = 5;
 /// The modem whose SIM somebody fills with drafts.
 const FILLED: usize = 4;
+/// Modems that hang until something in particular is done. Nothing else that a ladder would climb for happens to them, so
+/// that its steps can be counted.
+pub const HANGING: [usize; 3] = [1, 4, 6];
 /// Between two incidents of one modem: more than any allowance of the judge.
-const QUIET: u64 = 25 * 60;
+const QUIET: u64 = 30 * 60;
 
 const fn hours(count: u64) -> Duration {
     Duration::from_secs(count * 3600)
@@ -113,6 +116,8 @@ struct Plan {
     dice: Dice,
     happenings: Vec<Happening>,
     serial: u32,
+    /// How often each modem has hung.
+    hangs: [usize; MODELS.len()],
 }
 
 impl Plan {
@@ -203,6 +208,7 @@ impl Plan {
     fn incident(&mut self, at: Duration, modem: usize) -> Duration {
         let lasting = Duration::from_secs(self.between(1200, 3300));
         match self.dice.below(16) {
+            3..=4 | 8..=9 if HANGING.contains(&modem) => self.hang(at, modem),
             0..=2 => {
                 let away = Duration::from_secs(self.between(20, 3300));
                 self.at(at, Act::Unplug { modem });
@@ -257,6 +263,20 @@ impl Plan {
                 minutes(5)
             }
         }
+    }
+
+    /// Hangs, each time until something stronger is done, then from the beginning.
+    fn hang(&mut self, at: Duration, modem: usize) -> Duration {
+        let until = [Cure::Reopen, Cure::Restart, Cure::Replug, Cure::Never][self.hangs[modem] % 4];
+        self.hangs[modem] += 1;
+        self.fault(at, modem, Fault::Hang { until });
+        if until != Cure::Never {
+            return minutes(15);
+        }
+        // Somebody comes and takes its power away; the gateway may take an hour to look at it again.
+        let person = Duration::from_secs(self.between(3600, 7200));
+        self.fault(at + person, modem, Fault::Reboot);
+        person + hours(1)
     }
 
     fn drafts(&mut self, at: Duration, modem: usize) -> Duration {

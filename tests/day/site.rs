@@ -21,6 +21,7 @@ use smsgate::{
 };
 
 use super::{
+    judge,
     mailbox::Mailbox,
     modems::{MODELS, Pool},
     plan,
@@ -55,7 +56,7 @@ impl Site {
         let complaints: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
         let config = loaded.config.unwrap_or_else(|| panic!("{complaints:?}"));
         assert!(complaints.is_empty(), "{complaints:?}");
-        let surroundings = Surroundings { clock, opener: Arc::new(pool.clone()) };
+        let surroundings = Surroundings { clock, opener: Arc::new(pool.clone()), sysfs: pool.sysfs() };
         let daemon = Daemon::start_in(config, surroundings).await.unwrap();
         let endpoint = Endpoint {
             host: "127.0.0.1".to_owned(),
@@ -92,11 +93,11 @@ impl Site {
         self.call("send_sms", arguments).await.map(|id| text_of(&id))
     }
 
-    /// `get_health_state`: level and reasons.
-    pub async fn health(&self) -> (HealthLevel, Vec<String>) {
+    /// `get_health_state`: level and message.
+    pub async fn health(&self) -> (HealthLevel, String) {
         let answer = self.call("get_health_state", Vec::new()).await.unwrap();
         let pair = answer.as_array().unwrap();
-        (level_of(&text_of(&pair[0])), reasons_of(&text_of(&pair[1])))
+        (level_of(&text_of(&pair[0])), text_of(&pair[1]))
     }
 
     /// `get_stats`, by modem.
@@ -112,7 +113,7 @@ fn told(slot: &Value) -> Told {
         slot.as_struct().unwrap().iter().map(|(name, value)| (name.clone(), text_of(value))).collect();
     Told {
         level: level_of(&members["health_state_short"]),
-        reasons: reasons_of(&members["health_state_message"]),
+        reasons: judge::reasons(&members["health_state_message"]),
         members,
     }
 }
@@ -120,10 +121,6 @@ fn told(slot: &Value) -> Told {
 fn level_of(word: &str) -> HealthLevel {
     let levels = [HealthLevel::Ok, HealthLevel::Warning, HealthLevel::Critical];
     levels.into_iter().find(|level| level.as_str() == word).unwrap_or_else(|| panic!("no level: {word}"))
-}
-
-fn reasons_of(message: &str) -> Vec<String> {
-    message.split("; ").filter(|reason| !reason.is_empty()).map(str::to_owned).collect()
 }
 
 fn text_of(value: &Value) -> String {

@@ -7,7 +7,7 @@ use smsgate::{emulator::Fault, model::HealthLevel};
 use super::{
     judge::{CAUSES, Cause, Check, MailServer, Modem},
     mailbox::Service,
-    modems::{MODELS, Pool},
+    modems::{Contact, Deed, MODELS, Pool},
     plan::Act,
     site::{Site, Told},
 };
@@ -18,6 +18,8 @@ pub struct Watch {
     mail: MailServer,
     faults: Vec<String>,
     compared: usize,
+    /// Contacts looked at.
+    contacts: usize,
     /// Looks at which a modem was not well.
     unwell: usize,
     /// What began or ended, and was not seen to be told (told no more) yet.
@@ -33,6 +35,7 @@ impl Watch {
             mail: MailServer::default(),
             faults: Vec::new(),
             compared: 0,
+            contacts: 0,
             unwell: 0,
             pending: BTreeMap::new(),
             slowest: BTreeMap::new(),
@@ -54,7 +57,7 @@ impl Watch {
     /// Compares what is told with what is the case.
     pub async fn look(&mut self, now: Duration, pool: &Pool, site: &Site) {
         self.note(now, pool);
-        let (stats, level, reasons) = agreeing(site).await;
+        let (stats, level, message) = agreeing(site).await;
         assert_eq!(stats.len(), self.modems.len());
         for (slot, told) in stats.iter().enumerate() {
             self.compared += 1;
@@ -70,18 +73,27 @@ impl Watch {
         }
         self.take_times(now, &stats);
 
-        let of_modems = of_modems(&stats);
-        let others: Vec<String> = reasons.iter().filter(|reason| !of_modems.contains(reason)).cloned().collect();
-        let worst = stats.iter().map(|told| told.level).max().unwrap_or_default();
-        let mut wrong: Vec<String> = self.mail.judge(now, &others).into_iter().collect();
-        if others.len() + of_modems.len() != reasons.len() {
-            wrong.push(format!("the pool says {reasons:?}, its modems {of_modems:?}"));
+        let others = without(&message, &of_modems(&stats));
+        let mut wrong = Vec::new();
+        match &others {
+            Some(others) => wrong.extend(self.mail.judge(now, others)),
+            None => wrong.push(format!("the pool says `{message}`, its modems {:?}", of_modems(&stats))),
         }
-        let expected = if others.is_empty() { worst } else { HealthLevel::Critical };
+        let worst = stats.iter().map(|told| told.level).max().unwrap_or_default();
+        let expected = if others.is_some_and(|others| !others.is_empty()) { HealthLevel::Critical } else { worst };
         if level != expected {
-            wrong.push(format!("the pool is {level}, right is {expected}: {reasons:?}"));
+            wrong.push(format!("the pool is {level}, right is {expected}: {message}"));
         }
         self.faults.extend(wrong.into_iter().map(|wrong| format!("{}: {wrong}", clock(now))));
+    }
+
+    /// The gateway has reset a modem: only one that does not work may be.
+    fn reset(&mut self, Contact { at, modem, deed }: Contact) {
+        let is_ill = [Cause::Silent, Cause::Network].into_iter().any(|cause| self.modems[modem].was(cause, at));
+        if !is_ill {
+            self.faults.push(format!("{} modem {modem}: {deed:?} although nothing was wrong with it", clock(at)));
+        }
+        self.modems[modem].restarted(at);
     }
 
     pub fn faults(&self) -> Vec<String> {
@@ -97,7 +109,16 @@ impl Watch {
         table
     }
 
-    fn note(&mut self, now: Duration, pool: &Pool) {
+    /// Looks at what is the case.
+    pub fn note(&mut self, now: Duration, pool: &Pool) {
+        let contacts = pool.contacts();
+        for contact in &contacts[self.contacts..] {
+            match contact.deed {
+                Deed::Opened => {}
+                Deed::Reset | Deed::Deauthorised => self.reset(*contact),
+            }
+        }
+        self.contacts = contacts.len();
         for (index, truth) in pool.truths().iter().enumerate() {
             let modem = &mut self.modems[index];
             let before = CAUSES.map(|cause| modem.is(cause));
@@ -126,18 +147,30 @@ impl Watch {
 }
 
 /// What is told of the modems and of the pool. Something may change between the two calls: then they are made again.
-async fn agreeing(site: &Site) -> (Vec<Told>, HealthLevel, Vec<String>) {
+async fn agreeing(site: &Site) -> (Vec<Told>, HealthLevel, String) {
     loop {
         let before = site.stats().await;
-        let (level, reasons) = site.health().await;
-        if of_modems(&before).iter().all(|reason| reasons.contains(reason)) {
-            return (before, level, reasons);
+        let (level, message) = site.health().await;
+        if without(&message, &of_modems(&before)).is_some() {
+            return (before, level, message);
         }
         let after = site.stats().await;
         if of_modems(&before) == of_modems(&after) {
-            return (before, level, reasons);
+            return (before, level, message);
         }
     }
+}
+
+/// What is left of a message without these reasons; `None` if one of them is not in it, or another modem's is.
+fn without(message: &str, reasons: &[String]) -> Option<String> {
+    let mut rest = message.to_owned();
+    for reason in reasons {
+        let at = rest.find(reason.as_str())?;
+        rest.replace_range(at..at + reason.len(), "");
+    }
+    let rest = rest.split("; ").filter(|piece| !piece.is_empty()).collect::<Vec<_>>().join("; ");
+    let of_a_modem = |piece: &str| piece.get(..4).is_some_and(|head| head.ends_with(": ") && head.starts_with('0'));
+    (!rest.split("; ").any(of_a_modem)).then_some(rest)
 }
 
 /// The modems' reasons as the pool tells them.
