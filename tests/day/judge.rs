@@ -245,10 +245,12 @@ impl Modem {
         self.causes[&cause].between(at.saturating_sub(LOOKED), at).any(|level| level > HealthLevel::Ok)
     }
 
-    /// It has been on the bus and in use for longer than anything takes.
+    /// It has been on the bus and in use for longer than anything takes. Without a network it may be restarted any time.
     pub fn is_settled(&self, now: Duration) -> bool {
-        let in_use = |cause| self.may(now, cause, &self.causes[&cause]) == HealthLevel::Ok;
-        [Cause::Absent, Cause::Silent, Cause::Restarted, Cause::Locked].into_iter().all(in_use)
+        let may = |cause| self.may(now, cause, &self.causes[&cause]);
+        let in_use = |cause| may(cause) == HealthLevel::Ok;
+        may(Cause::Network) < HealthLevel::Critical
+            && [Cause::Absent, Cause::Silent, Cause::Restarted, Cause::Locked].into_iter().all(in_use)
     }
 
     /// As it was known at a time.
@@ -289,7 +291,7 @@ impl Modem {
         if level < least || level > most {
             wrong.push(format!("the level is {level}, right is {least} to {most}"));
         }
-        if (level > HealthLevel::Ok) != !reasons.is_empty() {
+        if (level > HealthLevel::Ok) == reasons.is_empty() {
             wrong.push(format!("{level} with {} reasons", reasons.len()));
         }
         wrong
@@ -299,7 +301,12 @@ impl Modem {
     /// hidden first has to come up again.
     fn must(&self, now: Duration, cause: Cause, history: &History) -> HealthLevel {
         let Some(from) = now.checked_sub(cause.told()) else { return HealthLevel::Ok };
-        if self.hidden(cause, from.saturating_sub(PAUSE + START), now) {
+        let above = self.causes.iter().filter(|(other, _)| other.rank() > cause.rank());
+        let hidden = |(other, history): (&Cause, &History)| {
+            let coming_up = other.cleared(history.last_length(now));
+            history.between(from.saturating_sub(coming_up), now).any(|level| level > HealthLevel::Ok)
+        };
+        if above.into_iter().any(hidden) {
             return HealthLevel::Ok;
         }
         history.between(from, now).min().unwrap_or_default()
