@@ -226,9 +226,28 @@ impl Client {
         }
     }
 
-    /// Runs something of the caller's that makes calls among other things. Ctrl-C is its business.
+    /// Runs something of the caller's that makes calls among other things. Ctrl-C is its business, see
+    /// [`interrupted`](Self::interrupted).
     pub(super) fn run<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
+    }
+
+    /// Ends at Ctrl-C, also at one since the last call.
+    pub(super) async fn interrupted(&self) {
+        self.interrupts.lock().await.recv().await;
+    }
+
+    /// Forgets a Ctrl-C that came too late for what it was meant for.
+    pub(super) fn forget_interrupts(&self) {
+        self.runtime.block_on(async {
+            // Once round the loop, so that a signal of the past is seen as one.
+            tokio::task::yield_now().await;
+            tokio::select! {
+                biased;
+                () = self.interrupted() => {}
+                () = std::future::ready(()) => {}
+            }
+        });
     }
 
     /// Connects, agrees on TLS and hangs up.
@@ -259,10 +278,9 @@ impl Client {
 
     fn until_interrupted<T>(&self, work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
         self.runtime.block_on(async {
-            let mut interrupts = self.interrupts.lock().await;
             tokio::select! {
                 result = work => result,
-                _ = interrupts.recv() => Err(ClientError::Interrupted),
+                () = self.interrupted() => Err(ClientError::Interrupted),
             }
         })
     }

@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
+use nix::sys::termios::{self, LocalFlags, SetArg, SpecialCharacterIndices, Termios};
 
 /// Alternate screen, no cursor, no wrapping.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
@@ -38,12 +38,23 @@ impl<'a, W: Write> Terminal<'a, W> {
             let mut keys = before.clone();
             // Ctrl-C and Ctrl-Z come as keys: a program that is stopped would leave the screen as it is.
             keys.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG);
+            // A read returns what is there, if anything; the keyboard knows when to read.
+            for wait in [SpecialCharacterIndices::VMIN, SpecialCharacterIndices::VTIME] {
+                if let Some(wait) = keys.control_chars.get_mut(wait as usize) {
+                    *wait = 0;
+                }
+            }
             termios::tcsetattr(&stdin, SetArg::TCSADRAIN, &keys)?;
         }
         let terminal = Self { out, before, shown: Vec::new(), size: None };
         terminal.out.write_all(ENTER.as_bytes())?;
         terminal.out.flush()?;
         Ok(terminal)
+    }
+
+    /// Draws everything at the next [`show`](Self::show), whatever somebody else wrote in between.
+    pub(crate) fn forget(&mut self) {
+        self.size = None;
     }
 
     /// Shows the rows; those that look as before are left alone.
@@ -116,7 +127,9 @@ pub(crate) fn size() -> Size {
     // The line editor knows how to ask for it.
     let asked = rustyline::DefaultEditor::new().ok().and_then(|mut editor| editor.dimensions());
     let (columns, rows) = asked.unwrap_or((80, 24));
-    Size { columns: usize::from(columns).max(20), rows: usize::from(rows).max(8) }
+    // A serial line knows no size: the editor then takes 80 columns and rows without end.
+    let rows = if rows == u16::MAX { 24 } else { rows };
+    Size { columns: usize::from(columns).max(1), rows: usize::from(rows).max(1) }
 }
 
 #[cfg(test)]
