@@ -33,6 +33,18 @@ pub(crate) fn shortened(text: &str, limit: usize) -> String {
     short
 }
 
+/// The same, keeping the end of the text.
+#[must_use]
+pub(crate) fn shortened_front(text: &str, limit: usize) -> String {
+    if width(text) <= limit {
+        return text.to_owned();
+    }
+    let mut short = String::from(if limit > 0 { "…" } else { "" });
+    let skipped = text.char_indices().map(|(at, _)| text.get(at..).unwrap_or_default());
+    short.push_str(skipped.skip(1).find(|rest| width(rest) < limit.max(1)).unwrap_or_default());
+    short
+}
+
 /// The text followed by blanks, or behind them, until it is so wide.
 #[must_use]
 pub(crate) fn padded(text: &str, columns: usize, right: bool) -> String {
@@ -83,6 +95,14 @@ mod tests {
             let short = shortened(text, limit);
             assert_eq!(short, expected, "{text:?} in {limit}");
             assert!(width(&short) <= limit);
+        }
+    }
+
+    #[test]
+    fn cut_in_front() {
+        for (limit, expected) in [(9, "/dev/中12"), (8, "…ev/中12"), (5, "…中12"), (4, "…12"), (1, "…"), (0, "")]
+        {
+            assert_eq!(shortened_front("/dev/中12", limit), expected, "{limit}");
         }
     }
 

@@ -21,6 +21,7 @@ pub(crate) struct Keyboard(Option<AsyncFd<Stdin>>);
 
 impl Keyboard {
     /// Standard input, if it is a terminal. Must be called within a runtime.
+    #[expect(deprecated, reason = "its successor is unsafe; standard input keeps its descriptor, as that one demands")]
     pub(crate) fn open() -> Self {
         let input = stdin();
         Self(input.is_terminal().then(|| AsyncFd::new(input).ok()).flatten())

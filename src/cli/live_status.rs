@@ -4,7 +4,7 @@
 //! window size. Where the output is no terminal, the table is printed again and again instead.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal as _, Write, stdout},
     time::Duration,
 };
 
@@ -80,7 +80,7 @@ fn print(client: &Client, out: &mut impl Write) -> Result<(), Failure> {
     let mut picture = Picture::default();
     loop {
         match client.call("get_stats", &[]).and_then(|answer| stats::modems_of(client, &answer)) {
-            Err(ClientError::Interrupted) => return Ok(()),
+            Err(ClientError::Interrupted) => break,
             seen => picture.take(seen, Zoned::now()),
         }
         match &picture.trouble {
@@ -92,9 +92,14 @@ fn print(client: &Client, out: &mut impl Write) -> Result<(), Failure> {
         }
         out.flush()?;
         if client.pause(INTERVAL).is_err() {
-            return Ok(());
+            break;
         }
     }
+    if stdout().is_terminal() {
+        // Such a terminal shows a Ctrl-C as `^C`.
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 /// Asks the gateway, after a pause.

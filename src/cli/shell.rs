@@ -1,6 +1,9 @@
 //! `shell`: a prompt for people at the gateway. Commands and questions are upstream's.
 
-use std::io::Write;
+use std::{
+    io::{IsTerminal as _, Write, stdout},
+    mem,
+};
 
 use rustyline::{CompletionType, Config, Editor, error::ReadlineError, history::MemHistory};
 
@@ -10,7 +13,7 @@ use super::{
     exit::{Exit, Failure},
     history::HistoryFile,
     live_status,
-    look::Look,
+    look::{self, Look},
     send_sms::{self, SendSmsArgs},
     send_ussd::{self, SendUssdArgs},
     stats,
@@ -98,9 +101,24 @@ fn status(client: &Client, prompts: &mut Prompts, out: &mut impl Write) -> Resul
 fn told(done: Result<(), Failure>, out: &mut impl Write) -> Result<(), Failure> {
     match done {
         Err(Failure::Output(error)) => Err(Failure::Output(error)),
-        Err(failure) => Ok(writeln!(out, "- {failure}")?),
+        Err(failure) => {
+            if failure.exit() == Exit::Interrupted {
+                clear_echo(out)?;
+            }
+            Ok(writeln!(out, "- {failure}")?)
+        }
         Ok(()) => Ok(()),
     }
+}
+
+/// Terminals show a Ctrl-C as `^C`, wherever the cursor is.
+fn clear_echo(out: &mut impl Write) -> Result<(), Failure> {
+    if look::has_cursor() {
+        write!(out, "\r\x1b[K")?;
+    } else if stdout().is_terminal() {
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 fn questions_ussd(prompts: &mut Prompts, phone_number: &mut String) -> Option<SendUssdArgs> {
@@ -136,10 +154,11 @@ fn unusable(error: &ReadlineError) -> Failure {
     Failure::new(Exit::System, format!("the terminal cannot be used: {error}"))
 }
 
-/// The line editors: one that remembers commands, one for answers, which are nobody's business later.
+/// The line editor, which remembers commands but not answers: those are nobody's business later.
 struct Prompts {
-    commands: Editor<Completion, MemHistory>,
-    answers: Editor<Completion, MemHistory>,
+    editor: Editor<Completion, MemHistory>,
+    /// What the arrows bring back in the other kind of line.
+    other: MemHistory,
     file: HistoryFile,
     /// Numbers of the SIMs, as seen last.
     numbers: Vec<String>,
@@ -148,34 +167,38 @@ struct Prompts {
 impl Prompts {
     fn open() -> Result<Self, Failure> {
         let config = Config::builder().auto_add_history(false).completion_type(CompletionType::List).build();
-        let editor = || {
-            let editor = Editor::with_history(config.clone(), MemHistory::with_config(&config));
-            editor.map_err(|error| unusable(&error))
-        };
-        let (mut commands, mut answers) = (editor()?, editor()?);
-        commands.set_helper(Some(Completion { words: COMMANDS.map(String::from).to_vec() }));
-        answers.set_helper(Some(Completion::default()));
+        let (commands, answers) = (MemHistory::with_config(&config), MemHistory::with_config(&config));
+        let mut editor = Editor::with_history(config, commands).map_err(|error| unusable(&error))?;
+        editor.set_helper(Some(Completion::default()));
         let file = HistoryFile::of_user();
         for line in file.lines() {
-            let _ = commands.add_history_entry(line);
+            let _ = editor.add_history_entry(line);
         }
-        Ok(Self { commands, answers, file, numbers: Vec::new() })
+        Ok(Self { editor, other: answers, file, numbers: Vec::new() })
     }
 
     /// The next command. It is remembered at once: a shell need not end well.
     fn command(&mut self) -> Result<String, ReadlineError> {
-        let line = self.commands.readline(COMMAND)?.trim().to_owned();
-        if !line.is_empty() && self.commands.add_history_entry(&line)? {
+        let line = self.line(COMMAND, &COMMANDS.map(String::from))?;
+        if !line.is_empty() && line != "exit" && self.editor.add_history_entry(&line)? {
             self.file.append(&line);
         }
         Ok(line)
     }
 
-    /// One answer, one of these words completed by Tab; `None` = the question was left with Ctrl-C or Ctrl-D.
+    /// One answer; `None` = the question was left with Ctrl-C or Ctrl-D.
     fn ask(&mut self, question: &str, words: &[String]) -> Option<String> {
-        if let Some(completion) = self.answers.helper_mut() {
+        mem::swap(self.editor.history_mut(), &mut self.other);
+        let line = self.line(question, words);
+        mem::swap(self.editor.history_mut(), &mut self.other);
+        line.ok()
+    }
+
+    /// A line, of which Tab completes these words.
+    fn line(&mut self, question: &str, words: &[String]) -> Result<String, ReadlineError> {
+        if let Some(completion) = self.editor.helper_mut() {
             completion.words = words.to_vec();
         }
-        self.answers.readline(question).ok().map(|line| line.trim().to_owned())
+        Ok(self.editor.readline(question)?.trim().to_owned())
     }
 }

@@ -6,9 +6,9 @@
 use std::fmt;
 
 use super::{
-    columns::{cell, padded, shortened, width},
+    columns::{cell, padded, shortened, shortened_front, width},
     look::Look,
-    stats::text,
+    stats::{number, text},
 };
 use crate::rpc::wire::Value;
 
@@ -34,7 +34,7 @@ impl Table {
             let mut line = String::new();
             for (at, room) in &shown {
                 let (Some(column), Some(text)) = (COLUMNS.get(*at), cells.get(*at)) else { continue };
-                let text = shortened(text, *room);
+                let text = if at == &PORT { shortened_front(text, *room) } else { shortened(text, *room) };
                 let padded = padded(&text, *room, column.right);
                 match ink(*at, &text) {
                     Some(ink) => line.push_str(&padded.replacen(&text, &format!("\x1b[{ink}m{text}\x1b[0m"), 1)),
@@ -107,7 +107,7 @@ impl Column {
 }
 
 const COLUMNS: [Column; 15] = [
-    Column::fixed("#", false, 16, 0),
+    Column::elastic("#", 8, 24, 0),
     Column::elastic("Port", 14, 48, 7),
     Column::fixed("Phone number", false, 21, 2),
     Column::fixed("dB", true, 4, 3),
@@ -120,12 +120,18 @@ const COLUMNS: [Column; 15] = [
     Column::fixed("#Init", true, 6, 10),
     Column::fixed("Last init", false, 16, 11),
     Column::fixed("Health", false, 8, 0),
-    Column::elastic("Health state message", 20, usize::MAX, 1),
+    Column::elastic("Health state message", REASON_LEAST, usize::MAX, 1),
     Column::elastic("Status", 12, 40, 8),
 ];
+/// Whose end tells more than its beginning.
+const PORT: usize = 1;
 const HEALTH: usize = 12;
-/// Who gets what room is left, in this order: reason, network, status, port.
-const ELASTIC: [usize; 4] = [13, 4, 14, 1];
+const REASON: usize = 13;
+const REASON_LEAST: usize = 20;
+/// Who gets what room is left, in this order: slot, reason, network, status, port.
+const ELASTIC: [usize; 5] = [0, REASON, 4, 14, PORT];
+/// A reason should have so much room before columns of this rank and above are shown.
+const COMFORT: (usize, u8) = (40, 6);
 
 /// The columns that fit side by side and the width of each.
 fn fitted(natural: &[usize], width: Option<usize>) -> Vec<(usize, usize)> {
@@ -138,10 +144,13 @@ fn fitted(natural: &[usize], width: Option<usize>) -> Vec<(usize, usize)> {
     // The last column needs no gap.
     let taken = |shown: &[(usize, usize)]| shown.iter().map(|(_, room)| room + GAP.len()).sum::<usize>();
     let rank = |at: usize| COLUMNS.get(at).map_or(0, |column| column.rank);
-    while taken(&shown) > width + GAP.len() {
-        let least = shown.iter().map(|(at, _)| *at).max_by_key(|at| rank(*at)).filter(|at| rank(*at) > 0);
-        let Some(least) = least else { break };
-        shown.retain(|(at, _)| rank(*at) != rank(least));
+    let cut_off = natural.get(REASON).map_or(0, |wanted| wanted.min(&COMFORT.0).saturating_sub(REASON_LEAST));
+    for (more, rank_from) in [(cut_off, COMFORT.1), (0, 1)] {
+        while taken(&shown) + more > width + GAP.len() {
+            let last = shown.iter().map(|(at, _)| rank(*at)).max().filter(|rank| *rank >= rank_from);
+            let Some(last) = last else { break };
+            shown.retain(|(at, _)| rank(*at) != last);
+        }
     }
     let mut spare = (width + GAP.len()).saturating_sub(taken(&shown));
     for at in ELASTIC {
@@ -157,15 +166,18 @@ fn fitted(natural: &[usize], width: Option<usize>) -> Vec<(usize, usize)> {
 
 fn cells(id: &str, modem: &Value) -> [String; COLUMNS.len()] {
     let text = |member| cell(&text(modem, member));
-    let balance = match modem.member("balance") {
-        Some(Value::Number(number)) => format!("{} {:.2}", text("currency"), number.to_f64()),
-        _ => text("currency"),
+    let balance = match number(modem, "balance") {
+        Some(balance) => format!("{} {balance:.2}", text("currency")),
+        None => String::new(),
     };
+    // What is not there has no signal, not a weak one.
+    let port = text("port");
+    let signal = if port.is_empty() { String::new() } else { text("current_signal") };
     [
         cell(id),
-        text("port"),
+        port,
         text("phone_number"),
-        text("current_signal"),
+        signal,
         text("current_network"),
         balance,
         text("sent"),
@@ -250,7 +262,8 @@ mod tests {
         for (columns, shown, gone) in [
             (40, &["#", "Health", "Health state message"][..], &["Phone number", "dB"][..]),
             (80, &["Phone number", "dB", "Network", "Balance", "Health state message"], &["#Snt", "Last init"]),
-            (100, &["#Snt", "#Rcv"], &["Port", "Status", "Last init"]),
+            (100, &["Phone number", "dB", "Network", "Balance", "Health state message"], &["#Snt", "Port"]),
+            (120, &["#Snt", "#Rcv"], &["Port", "Status", "Last init"]),
             (200, &["Port", "#Snt", "Last sent", "Last recv", "#Init", "Last init", "Status"], &[]),
         ] {
             let lines = lines(&modems, Some(columns));
@@ -262,6 +275,24 @@ mod tests {
         assert!(lines(&modems, Some(300))[1].contains(&"a".repeat(90)), "nothing is cut where there is room");
         let table = Table::of(&modems, Look { width: Some(80), colour: false });
         assert!(table.to_string().contains("(8 columns do not fit"), "{table}");
+    }
+
+    #[test]
+    fn what_is_unknown_or_not_there_is_blank_and_a_port_keeps_its_end() {
+        let Value::Struct(mut members) = modem("", "CRITICAL", "Modem: no modem on the port") else { return };
+        for (name, value) in &mut members {
+            match name.as_str() {
+                "port" | "balance" => *value = Value::string(""),
+                "current_signal" => *value = Value::int(-113),
+                _ => {}
+            }
+        }
+        let absent = ("00".to_owned(), Value::Struct(members.clone()));
+        let lines_of_absent = lines(&[absent], None);
+        assert!(!lines_of_absent[1].contains("-113") && !lines_of_absent[1].contains("EUR"), "{lines_of_absent:#?}");
+        members[0].1 = Value::string("/dev/serial/by-path/pci-0000:00:14.0-usb-0:1.2:1.2-port0");
+        let lines = lines(&[("00".to_owned(), Value::Struct(members))], Some(170));
+        assert!(lines[1].contains("…") && lines[1].contains("1.2:1.2-port0 "), "{lines:#?}");
     }
 
     #[test]

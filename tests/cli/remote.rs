@@ -57,7 +57,7 @@ fn stats_are_upstreams_table() {
 Last init         Health  Health state message  Status
 00      /dev/ttyUSB0  +491760000000  -71  Vodafone.de  EUR 12.34     2                7                 1  \
 2026-11-20 22:46  OK      \u{fffd}odd                  Ready.
-roof-1  /dev/ttyUSB0  +491760000000  -71  Vodafone.de        EUR     2                7                 1  \
+roof-1  /dev/ttyUSB0  +491760000000  -71  Vodafone.de                2                7                 1  \
 2026-11-20 22:46  OK      \u{fffd}odd                  Ready.
 ";
     assert_eq!(ran.out, expected);
