@@ -33,6 +33,7 @@ mod shell;
 mod stats;
 mod table;
 pub(crate) mod terminal;
+mod termination;
 pub(crate) mod token;
 
 use std::{

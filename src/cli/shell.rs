@@ -18,6 +18,7 @@ use super::{
     send_ussd::{self, SendUssdArgs},
     stats,
     table::Table,
+    termination,
 };
 
 const HELP: &str = "\
@@ -37,6 +38,7 @@ const COMMAND: &str = "+ Command (ussd, sms, status, loop-status, help, exit): "
 /// # Errors
 /// [`Failure`]: what ends the shell itself. A command that fails says so and the shell goes on.
 pub(super) fn run(client: &Client, sender: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
+    termination::guard_terminal();
     let mut prompts = Prompts::open()?;
     let mut phone_number = sender.unwrap_or_default().to_owned();
     status(client, &mut prompts, out)?;

@@ -236,6 +236,23 @@ fn a_gateway_in_trouble_is_told_and_its_return_seen() {
 }
 
 #[test]
+fn a_shell_that_is_terminated_leaves_the_terminal_as_it_was() {
+    let (gateway, _) = gateway();
+    let state = tempfile::tempdir().unwrap();
+    for command in ["loop-status", "sms"] {
+        let mut pty = Pty::start(&shell(&gateway, state.path()), (80, 24));
+        let before = pty.settings();
+        pty.until("the prompt", is_asking);
+        pty.keys(&format!("{command}\r"));
+        pty.until("it is at it", |screen| screen.contains("q: leave") || screen.contains("+ Phone number (Enter"));
+        pty.signal(Signal::SIGTERM);
+        assert_eq!(pty.ended(), 143);
+        assert_eq!(pty.settings(), before, "{command}");
+        pty.until("the screen is back", |screen| !screen.is_alternate() && screen.cursor_shown && screen.wrapping);
+    }
+}
+
+#[test]
 fn colour_is_shown_unless_unwanted() {
     let (gateway, _) = gateway();
     let state = tempfile::tempdir().unwrap();

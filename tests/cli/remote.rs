@@ -35,6 +35,7 @@ fn modem(balance: Value) -> Value {
         string("last_init", "2026-11-20 22:46"),
         string("last_received", ""),
         string("last_sent", ""),
+        ("of_a_later_gateway".into(), Value::int(3)),
     ])
 }
 
@@ -71,6 +72,12 @@ fn stats_as_json() {
     assert_eq!(json["00"]["balance"], 12.34);
     assert_eq!(json["roof-1"]["balance"], "");
     assert_eq!(json["00"]["current_signal"], -71);
+    // Every member the gateway has, those of later gateways too, and in the same order each time.
+    let Value::Struct(members) = modem(Value::double(12.34)) else { panic!("a modem is a struct") };
+    let told = json["00"].as_object().unwrap();
+    assert!(members.iter().all(|(name, _)| told.contains_key(name)) && told.len() == members.len(), "{told:?}");
+    assert!(told.keys().is_sorted(), "{told:?}");
+    assert_eq!(run(&mut to(&gateway, smsgate().args(["stats", "--json"]))).out, ran.out);
 }
 
 #[test]
