@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     model::{ModemSnapshot, SlotId, UssdSession, UssdStep},
-    modem::{Request, SubmitError, UssdAsk, UssdError},
+    modem::{AcceptError, Request, SubmitError, UssdAsk, UssdError},
 };
 
 /// Longest a USSD dialogue may take before the caller gets an answer.
@@ -139,6 +139,24 @@ impl Pool {
             Ok(Err(_)) => Err(UssdError::Failed("the modem went away".to_owned())),
             Err(_) => Err(UssdError::Failed("the network did not answer in time".to_owned())),
         }
+    }
+
+    /// Has the operator know the card that is in the slot; returns the end of its ICCID.
+    ///
+    /// # Errors
+    /// [`AcceptError`] if there is no modem, it does not tell its card, or the store failed.
+    pub async fn accept_card(&self, slot: &SlotId) -> Result<String, AcceptError> {
+        let handle = self.handle(slot).ok_or(AcceptError::NotReady)?;
+        let (reply, answer) = oneshot::channel();
+        handle.requests.try_send(Request::AcceptCard { reply }).map_err(|_| AcceptError::NotReady)?;
+        answer.await.unwrap_or(Err(AcceptError::NotReady))
+    }
+
+    /// Has the modem brought up anew; whether one was at work.
+    pub async fn start_anew(&self, slot: &SlotId) -> bool {
+        let Some(handle) = self.handle(slot) else { return false };
+        let (reply, answer) = oneshot::channel();
+        handle.requests.try_send(Request::StartAnew { reply }).is_ok() && answer.await.is_ok()
     }
 
     /// Submits one TPDU; returns the TP-MR.

@@ -63,6 +63,7 @@ impl Drop for Emulator {
 
 fn args(dir: &Path, modems: usize, personality: &[&str]) -> EmulateArgs {
     EmulateArgs {
+        trace: Vec::new(),
         modems,
         dir: dir.to_owned(),
         personality: personality.iter().map(|name| (*name).to_owned()).collect(),

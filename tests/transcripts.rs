@@ -1,7 +1,6 @@
 //! Plays `tests/transcripts/*.at` against [`Channel`]: as written, cut at every octet, octet by octet, and cut at random.
 //!
-//! `>` what we send, `<` what the modem sends, `@ +200ms` time passes, `=` the event expected next, `!hangup` the port
-//! goes away, `!synchronise` we start a synchronisation, `#` a remark. Escapes: `\r \n \\ \xNN`.
+//! The format is that of [`smsgate::trace`]; `=` lines are the events expected.
 
 #![allow(
     clippy::expect_used,
@@ -12,27 +11,15 @@
     reason = "a test program: a panic is its answer"
 )]
 
-use std::{
-    collections::VecDeque,
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+mod dialogue;
 
-use secrecy::SecretString;
-use smsgate::at::{
-    Channel, Charset, Command, Event, Indication, Memory, PduHex, Profile, SimPin, UssdCode, UssdRequest, UssdStyle,
-};
+use std::{collections::VecDeque, fs, path::Path, time::Instant};
 
-#[derive(Clone, Debug)]
-enum Line {
-    Sent(Vec<u8>),
-    Received(Vec<u8>),
-    Passes(Duration),
-    Expected(String),
-    Hangup,
-    Synchronise,
-}
+use dialogue::command;
+use smsgate::{
+    at::{Channel, Event},
+    trace::{Line, parse},
+};
 
 #[test]
 fn transcripts_give_their_events_however_the_input_is_chopped() {
@@ -42,7 +29,7 @@ fn transcripts_give_their_events_however_the_input_is_chopped() {
     assert!(files.len() >= 6, "one transcript per family at least");
     for file in files {
         let name = file.file_name().expect("name").to_string_lossy().into_owned();
-        let lines = parse(&name, &fs::read_to_string(&file).expect("text"));
+        let lines = parse(&fs::read_to_string(&file).expect("text")).unwrap_or_else(|error| panic!("{name}: {error}"));
         let octets: usize =
             lines.iter().map(|line| if let Line::Received(bytes) = line { bytes.len() } else { 0 }).sum();
         play(&format!("{name} whole"), &lines, |_| false);
@@ -110,6 +97,7 @@ fn play(what: &str, lines: &[Line], cut: impl Fn(usize) -> bool) {
                 }
                 now = end;
             }
+            Line::Remark(_) => {}
             Line::Hangup => channel.close(),
             Line::Synchronise => channel.synchronise(now),
             Line::Expected(expected) => {
@@ -145,97 +133,4 @@ fn shown(event: &Event) -> String {
         Event::Unresponsive => "unresponsive".to_owned(),
         Event::Overflow => "overflow".to_owned(),
     }
-}
-
-fn command(text: &str, pdu: Option<&[u8]>) -> Command {
-    let fixed = [
-        Command::attention(),
-        Command::echo_off(),
-        Command::numeric_errors(),
-        Command::functionality(),
-        Command::full_functionality(),
-        Command::manufacturer(),
-        Command::model(),
-        Command::revision(),
-        Command::imei(),
-        Command::pin_state(),
-        Command::pin_retries_simcom(),
-        Command::imsi(),
-        Command::iccid(),
-        Command::iccid_quectel(),
-        Command::signal(),
-        Command::registration(),
-        Command::operator(),
-        Command::service_centre(),
-        Command::pdu_mode(),
-        Command::memory_use(),
-        Command::acknowledge(),
-        Command::list(),
-        Command::charset(Charset::Ucs2),
-        Command::charset(Charset::Gsm),
-        Command::cancel_ussd(),
-        Command::select_memories(Memory::Sm, Memory::Sm, Memory::Sm),
-        Command::indications(Indication { mode: 2, mt: 1, bm: 0, ds: 1, bfr: Some(0) }),
-    ];
-    let number = |prefix: &str| text.strip_prefix(prefix).and_then(|rest| rest.parse::<u16>().ok());
-    if let Some(octets) = number("AT+CMGS=") {
-        let pdu = std::str::from_utf8(pdu.expect("a PDU follows")).expect("hex");
-        let deadline = Profile::of(smsgate::at::Family::Generic).submit_deadline;
-        return Command::submit(PduHex::new(pdu).expect("hex"), usize::from(octets)).within(deadline);
-    }
-    if let Some(index) = number("AT+CMGR=") {
-        return Command::read(index);
-    }
-    if let Some(index) = number("AT+CMGD=") {
-        return Command::delete(index);
-    }
-    if let Some(pin) = text.strip_prefix("AT+CPIN=\"").and_then(|rest| rest.strip_suffix('"')) {
-        return Command::enter_pin(&SimPin::new(&SecretString::from(pin)).expect("a PIN"));
-    }
-    if let Some(code) = text.strip_prefix("AT+CUSD=1,\"").and_then(|rest| rest.strip_suffix("\",15")) {
-        let code = UssdCode::parse(code).expect("a code");
-        return Command::ussd(&UssdRequest::encode(&code, Charset::Gsm, UssdStyle::Charset));
-    }
-    fixed.into_iter().find(|command| command.text() == text).unwrap_or_else(|| panic!("no constructor for {text:?}"))
-}
-
-/// Consecutive `<` lines are one piece of input.
-fn parse(name: &str, text: &str) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
-    for (number, raw) in text.lines().enumerate() {
-        let (kind, rest) = raw.split_at_checked(1).unwrap_or((raw, ""));
-        let rest = rest.strip_prefix(' ').unwrap_or(rest);
-        match (kind, lines.last_mut()) {
-            ("", _) | ("#", _) => {}
-            (">", _) => lines.push(Line::Sent(unescape(rest))),
-            ("<", Some(Line::Received(bytes))) => bytes.extend(unescape(rest)),
-            ("<", _) => lines.push(Line::Received(unescape(rest))),
-            ("@", _) => {
-                let millis = rest.strip_prefix('+').and_then(|rest| rest.strip_suffix("ms")).expect("@ +NNNms");
-                lines.push(Line::Passes(Duration::from_millis(millis.parse().expect("a number"))));
-            }
-            ("=", _) => lines.push(Line::Expected(rest.to_owned())),
-            ("!", _) if rest == "hangup" => lines.push(Line::Hangup),
-            ("!", _) if rest == "synchronise" => lines.push(Line::Synchronise),
-            _ => panic!("{name}:{}: cannot read {raw:?}", number + 1),
-        }
-    }
-    lines
-}
-
-fn unescape(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let (taken, octets) = match rest.get(..2) {
-            Some("\\r") => (2, vec![b'\r']),
-            Some("\\n") => (2, vec![b'\n']),
-            Some("\\\\") => (2, vec![b'\\']),
-            Some("\\x") => (4, vec![u8::from_str_radix(&rest[2..4], 16).expect("two hex digits")]),
-            _ => (c.len_utf8(), c.to_string().into_bytes()),
-        };
-        bytes.extend(octets);
-        rest = &rest[taken..];
-    }
-    bytes
 }

@@ -150,9 +150,9 @@ async fn switched_off_functions_come_before_the_token() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health_includes_mail() {
+async fn health_is_read_from_what_was_judged_before() {
     let gateway = Gateway::start().await;
-    gateway.mail_health.send_replace(Health::of(HealthLevel::Critical, "Mail: 535 no"));
+    gateway.health.send_replace(Health::of(HealthLevel::Critical, "Mail: 535 no"));
     let seen = run(python(&gateway, "print(gateway.get_health_state('tok-health'))"), "python3").await;
     assert_eq!(seen.trim(), "['CRITICAL', 'Mail: 535 no']");
 }

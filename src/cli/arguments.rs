@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use super::{
     cert::CertArgs, check::CheckArgs, check_config::CheckConfigArgs, completions::CompletionsArgs,
     connection::Connection, decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs,
-    send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs, stats::StatsArgs, token::TokenArgs,
+    sandbox_test::SandboxTestArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs, sim::SimArgs,
+    stats::StatsArgs, token::TokenArgs, trace::TraceArgs,
 };
 use crate::{demo::DemoArgs, emulator::EmulateArgs};
 
@@ -38,6 +39,8 @@ pub(super) enum Command {
     Decode(DecodeArgs),
     /// Show SMS in and out over virtual modems, with mails; needs no hardware
     Demo(DemoArgs),
+    /// Attack a gateway from within, and see whether its sandbox holds; needs no hardware
+    SandboxTest(SandboxTestArgs),
     /// Send an SMS through a running gateway and wait until it is delivered
     SendSms(Remote<SendSmsArgs>),
     /// Show the SMS that a running gateway received lately
@@ -48,6 +51,10 @@ pub(super) enum Command {
     Stats(Remote<StatsArgs>),
     /// Send and look interactively
     Shell(Gateway),
+    /// Show the SIM cards of the gateway on this machine, and accept a swapped one
+    Sim(SimArgs),
+    /// Record what goes over a modem's line, without PINs, texts and numbers
+    Trace(TraceArgs),
     /// Print the script that completes arguments in a shell
     Completions(CompletionsArgs),
     /// Write the manual pages into a folder

@@ -22,19 +22,23 @@ mod history;
 mod json;
 pub(crate) mod keyboard;
 mod live_status;
+mod local;
 pub(crate) mod look;
 mod manual;
 mod munin;
 mod perfdata;
 mod report;
+mod sandbox_test;
 mod send_sms;
 mod send_ussd;
 mod shell;
+mod sim;
 mod stats;
 mod table;
 pub(crate) mod terminal;
 mod termination;
 pub(crate) mod token;
+mod trace;
 
 use std::{
     ffi::OsString,
@@ -81,6 +85,12 @@ fn parse<T: Parser>(arguments: Vec<OsString>) -> Result<T, Exit> {
 }
 
 fn obey(command: Command) -> ExitCode {
+    // Before standard output is locked: another thread of it writes there.
+    if let Command::SandboxTest(args) = &command
+        && args.inside
+    {
+        return sandbox_test::run_inside(args);
+    }
     let out = &mut stdout().lock();
     ended(match command {
         // The daemon has a log and exit codes of its own.
@@ -89,6 +99,7 @@ fn obey(command: Command) -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args, out),
         Command::Token(args) => token::run(&args, out),
         Command::Cert(args) => cert::run(&args, out),
+        Command::SandboxTest(args) => sandbox_test::run(&args, out),
         Command::Demo(args) => crate::demo::run(&args, out),
         Command::Decode(args) => decode::run(&args, &mut stdin().lock(), out),
         Command::SendSms(remote) => ask(&remote.gateway, &Action::SendSms(remote.args)),
@@ -96,6 +107,8 @@ fn obey(command: Command) -> ExitCode {
         Command::SendUssd(remote) => ask(&remote.gateway, &Action::SendUssd(remote.args)),
         Command::Stats(remote) => ask(&remote.gateway, &Action::Stats(remote.args)),
         Command::Shell(gateway) => ask(&gateway, &Action::Shell),
+        Command::Sim(args) => sim::run(&args, out),
+        Command::Trace(args) => trace::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),
         Command::Manual(args) => manual::run(&args),
     })

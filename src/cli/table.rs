@@ -1,4 +1,4 @@
-//! The table of modems, as wide as the terminal: upstream's columns in upstream's order.
+//! The table of modems, as wide as the terminal: upstream's columns in upstream's order, then our own.
 //!
 //! Where they do not fit side by side, the reason of the health and some more give way down to a useful width; then the
 //! least useful columns go. Where there is no terminal nothing is cut. Values in, text out.
@@ -106,7 +106,7 @@ impl Column {
     }
 }
 
-const COLUMNS: [Column; 15] = [
+const COLUMNS: [Column; 16] = [
     Column::elastic("#", 8, 24, 0),
     Column::elastic("Port", 14, 48, 7),
     Column::fixed("Phone number", false, 21, 2),
@@ -122,6 +122,7 @@ const COLUMNS: [Column; 15] = [
     Column::fixed("Health", false, 8, 0),
     Column::elastic("Health state message", REASON_LEAST, usize::MAX, 1),
     Column::elastic("Status", 12, 40, 8),
+    Column::fixed("Recovered", false, 14, 12),
 ];
 /// Whose end tells more than its beginning.
 const PORT: usize = 1;
@@ -189,7 +190,16 @@ fn cells(id: &str, modem: &Value) -> [String; COLUMNS.len()] {
         text("health_state_short"),
         text("health_state_message"),
         text("status"),
+        recovered(modem),
     ]
+}
+
+/// How often the modem was brought back, and by what last; nothing if it never had to be.
+fn recovered(modem: &Value) -> String {
+    match text(modem, "recoveries").as_str() {
+        "" | "0" => String::new(),
+        count => format!("{count} {}", cell(&text(modem, "recovered_by"))),
+    }
 }
 
 #[cfg(test)]
@@ -214,6 +224,8 @@ mod tests {
             string("health_state_short", level),
             string("health_state_message", reason),
             string("status", "Ready."),
+            ("recoveries".into(), Value::int(2)),
+            string("recovered_by", "reset"),
         ])
     }
 
@@ -254,6 +266,7 @@ mod tests {
             }
         }
         assert!(lines(&modems, None)[1].contains(" -71 ") && lines(&modems, None)[1].contains("EUR 12.30"));
+        assert!(lines(&modems, None)[1].ends_with("Ready.  2 reset"));
     }
 
     #[test]
@@ -264,7 +277,8 @@ mod tests {
             (80, &["Phone number", "dB", "Network", "Balance", "Health state message"], &["#Snt", "Last init"]),
             (100, &["Phone number", "dB", "Network", "Balance", "Health state message"], &["#Snt", "Port"]),
             (120, &["#Snt", "#Rcv"], &["Port", "Status", "Last init"]),
-            (200, &["Port", "#Snt", "Last sent", "Last recv", "#Init", "Last init", "Status"], &[]),
+            (200, &["Port", "#Snt", "Last sent", "Last recv", "#Init", "Last init", "Status"], &["Recovered"]),
+            (240, &["Status", "Recovered"], &[]),
         ] {
             let lines = lines(&modems, Some(columns));
             assert!(lines.iter().all(|line| width(line) <= columns), "{columns}: {lines:#?}");

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Api, Config, Gateway, Logging, Mail, Modempool, Server, Slot, StoreConfig};
+use super::{Api, Config, Gateway, Logging, Mail, Modempool, Seccomp, Server, Slot, StoreConfig};
 use crate::model::SlotId;
 
 /// The way from one configuration to another.
@@ -97,7 +97,7 @@ impl Key {
             (self.section, self.key.as_str()),
             ("server", "host" | "port")
                 | ("store", "path")
-                | ("seccomp", "enabled")
+                | ("seccomp", "enabled" | "mode")
                 | ("modempool", "serial_ports_hint_file")
         )
     }
@@ -135,7 +135,8 @@ fn gateway(old: &Gateway, new: &Gateway) -> Vec<Key> {
     section("api", api_keys(api, &new.api));
     section("modempool", named(modempool_keys(modempool, &new.modempool)));
     section("logging", named([("level", *level == new.logging.level)]));
-    section("seccomp", named([("enabled", *seccomp == new.seccomp)]));
+    let switched = (*seccomp == Seccomp::Off) != (new.seccomp == Seccomp::Off);
+    section("seccomp", named([("enabled", !switched), ("mode", switched || *seccomp == new.seccomp)]));
     section("store", named([("path", *path == new.store.path), ("retention", *retention == new.store.retention)]));
     keys
 }
@@ -376,7 +377,6 @@ mod tests {
             ("mail", "security=starttls"),
             ("mail", "ca=file"),
             ("mail", "health_check_interval=7"),
-            ("mail", "forward_ussd=yes"),
             ("mail", "enabled=no"),
             ("server", "host=::1"),
             ("server", "port=7001"),
@@ -400,12 +400,18 @@ mod tests {
             ("modempool", "serial_ports_hint_file=/h"),
             ("logging", "level=DEBUG"),
             ("seccomp", "enabled=no"),
+            ("seccomp", "mode=log"),
             ("store", "path=/s"),
             ("store", "retention=600"),
         ] {
             let key = line.split('=').next().unwrap();
             assert_eq!(with(section, &line.replace("HASH", HASH)), [format!("[{section}] {key}")], "{line}");
         }
+        let forwarded = GATEWAY.replace("[server]", "forward_ussd=yes\n[server]");
+        let difference = Difference::between(&load(GATEWAY, SIMS), &load(&forwarded, SIMS));
+        assert_eq!(difference.keys.iter().map(ToString::to_string).collect::<Vec<_>>(), ["[mail] forward_ussd"]);
+        // It is the modems' sessions that have to know.
+        assert!(difference.slots.values().all(|change| *change == SlotChange::Adapted(vec!["forward_ussd"])));
         let policies = format!("token_send_sms={HASH}\nresend_policy_once={HASH}");
         assert_eq!(with("api", &policies), ["[api] token_send_sms", "[api] resend_policy_once"]);
     }

@@ -26,8 +26,8 @@ pub struct Gateway {
     pub modempool: Modempool,
     /// `[logging]`.
     pub logging: Logging,
-    /// `[seccomp] enabled` (default true).
-    pub seccomp: bool,
+    /// `[seccomp]`.
+    pub seccomp: Seccomp,
     /// `[store]`.
     pub store: StoreConfig,
 }
@@ -160,6 +160,17 @@ pub struct Logging {
     pub level: LogLevel,
 }
 
+/// `[seccomp]`: what becomes of what the daemon has no business doing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Seccomp {
+    /// `enabled = False`: it happens.
+    Off,
+    /// `mode = log`: it happens, and the kernel notes it.
+    Log,
+    /// It is refused (the default).
+    Enforce,
+}
+
 /// `[store]`.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
@@ -193,7 +204,7 @@ impl Gateway {
             logging: in_section(document, ini, "logging", |fields| Logging {
                 level: fields.parsed("level", LogLevel::Info, values::log_level),
             }),
-            seccomp: in_section(document, ini, "seccomp", |fields| fields.boolean("enabled", true)),
+            seccomp: in_section(document, ini, "seccomp", Seccomp::read),
             store: in_section(document, ini, "store", |fields| StoreConfig {
                 path: fields.path("path"),
                 retention: fields.seconds("retention", DAY, 60),
@@ -210,6 +221,18 @@ fn in_section<T>(document: &mut Document<'_>, ini: &Ini, name: &str, read: impl 
     let value = read(&mut fields);
     fields.finish();
     value
+}
+
+impl Seccomp {
+    fn read(fields: &mut Fields<'_, '_>) -> Self {
+        let enabled = fields.boolean("enabled", true);
+        let mode = fields.parsed("mode", Self::Enforce, |text| match text.to_lowercase().as_str() {
+            "enforce" => Ok(Self::Enforce),
+            "log" => Ok(Self::Log),
+            _ => Err(Problem::new("is unknown", "write `enforce` or `log`")),
+        });
+        if enabled { mode } else { Self::Off }
+    }
 }
 
 impl Mail {

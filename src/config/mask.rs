@@ -38,6 +38,7 @@ const HARMLESS: &[&str] = &[
     "key",
     "level",
     "message_lifetime",
+    "mode",
     "path",
     "phone_number",
     "port",

@@ -19,7 +19,7 @@ use ini::Ini;
 pub use diagnostic::{Diagnostic, Place, Severity, Source, render};
 pub use difference::{Difference, Key, SlotChange};
 pub use gateway::{
-    Api, Gateway, LogLevel, Logging, Mail, MailSecurity, Modempool, SelfTestInterval, Server, StoreConfig,
+    Api, Gateway, LogLevel, Logging, Mail, MailSecurity, Modempool, Seccomp, SelfTestInterval, Server, StoreConfig,
 };
 pub use sims::{SimEncoding, Slot};
 
@@ -156,7 +156,7 @@ mod tests {
             assert!(diagnostic.starts_with(start), "{diagnostic}");
         }
         let config = config.unwrap();
-        assert!(!config.gateway.api.enable_send_sms && !config.gateway.seccomp);
+        assert!(!config.gateway.api.enable_send_sms && config.gateway.seccomp == Seccomp::Off);
         assert_eq!(config.gateway.modempool.health_check_interval, Duration::from_secs(3600));
         let slot = &config.slots[0];
         assert_eq!(slot.pin.as_ref().map(|pin| pin.expose_secret()), Some("2342"));
@@ -187,7 +187,7 @@ mod tests {
         );
         assert_eq!((modempool.health_check_interval, modempool.sms_self_test_interval), (seconds(600), None));
         assert_eq!((modempool.serial_ports_hint_file, logging.level), (None, LogLevel::Info));
-        assert!(seccomp && store.path.is_none());
+        assert!(seccomp == Seccomp::Enforce && store.path.is_none());
         assert_eq!(store.retention, seconds(86_400));
         let slot = &slots[0];
         assert!(slot.enabled && !slot.wait_for_delivery && slot.pin.is_none() && slot.phone_number.is_none());
@@ -242,6 +242,7 @@ mod tests {
             ),
             ("logging", "level = loud", "`level` is not a log level; write DEBUG"),
             ("seccomp", "enabled = maybe", "`enabled` is neither"),
+            ("seccomp", "mode = loud", "`mode` is unknown"),
             ("store", "retention = 1", "`retention` is out of range"),
         ] {
             let found = complaints(section, line);

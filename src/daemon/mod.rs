@@ -1,5 +1,6 @@
 //! The daemon: wires the rooms together, keeps their tasks alive, reloads and stops them.
 
+mod control;
 mod housekeeping;
 mod modems;
 mod ports;
@@ -7,6 +8,9 @@ mod reload;
 mod run;
 mod self_test;
 mod supervise;
+mod surroundings;
+mod verdict;
+mod watchdog;
 
 use std::{
     io,
@@ -29,6 +33,7 @@ use crate::{
     mail::{Mailer, Pace, Settings},
     model::Health,
     pool::Pool,
+    pool_health::{StoreCondition, judge},
     router::LeastCost,
     rpc::{Backends, BindError, Limits, Methods, Server},
     store::{OpenError, Options, Store},
@@ -37,9 +42,11 @@ use crate::{
 };
 use modems::Modems;
 use ports::Ports;
-pub use run::run;
+pub use run::{run, run_and};
 use self_test::SelfTests;
 use supervise::{essential, supervise};
+pub use surroundings::Surroundings;
+use verdict::Verdict;
 
 /// Name of the database in the state folder.
 const DATABASE: &str = "smsgate.db";
@@ -108,28 +115,40 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_in(config, Surroundings::default()).await
+    }
+
+    /// As [`start`](Self::start), with a clock and ports of the caller's.
+    ///
+    /// # Errors
+    /// [`StartError`], as there.
+    pub async fn start_in(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
         let config = watch::Sender::new(Arc::new(config));
         let now = Arc::clone(&config.borrow());
         let Config { gateway, slots } = &*now;
         let certificate = load_certificate(gateway)?;
-        let store = open_store(gateway)?;
+        let store = open_store(gateway, &surroundings)?;
         let intake = CancellationToken::new();
         let work = CancellationToken::new();
         let fallen = CancellationToken::new();
         let tasks = TaskTracker::new();
 
-        let ports = Ports::start(gateway, slots, &tasks, &work, &fallen)?;
+        let ports = Ports::start(gateway, slots, &surroundings, &tasks, &work, &fallen)?;
         let mut modems =
             Modems::new(&store, ports.connector().clone(), &tasks, &work, gateway.modempool.sms_self_test_interval);
         slots.iter().for_each(|slot| modems.start(slot));
         let mail = Arc::new(watch::Sender::new(Arc::new(settings(&now))));
         let mail_health = start_mail(&mail, &store, &tasks, &work);
+        let (pool, taps) = (modems.pool().clone(), ports.connector().taps().clone());
+        control::start(gateway, control::Backends { pool, store: store.clone(), taps }, &tasks, &work);
+
+        let health = start_verdict(&config, modems.pool(), &store, &mail_health, &tasks, &work);
 
         let methods = Methods::start(Backends {
             config: config.subscribe(),
             store: store.clone(),
             pool: modems.pool().clone(),
-            mail_health: Some(mail_health.clone()),
+            health,
             text_fits: |text| segment(text, Reference::Narrow(0), None).is_ok(),
         });
         let methods = match methods {
@@ -232,9 +251,9 @@ fn log_notice(notice: Option<String>) {
     }
 }
 
-fn open_store(gateway: &Gateway) -> Result<Store, OpenError> {
+fn open_store(gateway: &Gateway, surroundings: &Surroundings) -> Result<Store, OpenError> {
     let path = store_path(gateway);
-    let store = Store::open(&path, options(gateway))?;
+    let store = Store::open_with_clock(&path, options(gateway), Arc::clone(&surroundings.clock))?;
     if let Some(damaged) = store.damage() {
         warn!(path = %damaged.display(), "the store was damaged and set aside; a new one was begun");
     }
@@ -277,6 +296,23 @@ fn start_mail(
             }
         }
     });
+    health
+}
+
+fn start_verdict(
+    config: &watch::Sender<Arc<Config>>,
+    pool: &Pool,
+    store: &Store,
+    mail: &watch::Receiver<Health>,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> watch::Receiver<Health> {
+    let first = judge(&pool.snapshots(), None, &StoreCondition::default());
+    let (published, health) = watch::channel(first);
+    let (pool, store, mail) = (pool.clone(), store.clone(), mail.clone());
+    let verdict = Verdict { pool, store, mail, config: config.subscribe(), published };
+    let running = cancel.clone();
+    supervise(tasks, cancel, "health".to_owned(), move || verdict.clone().run(running.clone()));
     health
 }
 

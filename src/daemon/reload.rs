@@ -9,25 +9,29 @@ use std::{path::Path, sync::Arc};
 
 use tracing::{error, info, warn};
 
-use super::{Daemon, certificate_of, log_notice, options, settings};
+use super::{Daemon, certificate_of, log_notice, options, run::Grounds, settings};
 use crate::{
     config::{Config, Difference, Gateway, Severity},
     config_files::load_folder,
-    telemetry::Level,
 };
 
 /// How it went, in a sentence for people.
 pub(super) type Outcome = &'static str;
 
-/// Reads `folder` again and takes over what is new.
-pub(super) async fn reload(daemon: &mut Daemon, folder: &Path, level: &Level) -> Outcome {
+/// Reads the configuration again and takes over what is new.
+pub(super) async fn reload(daemon: &mut Daemon, grounds: &Grounds) -> Outcome {
+    let folder = grounds.folder.as_path();
     let Some(config) = read(folder) else {
         daemon.renew_certificate();
         error!(folder = %folder.display(), "the configuration was not reloaded, the old one stays in force");
         return "The configuration has errors; the one before stays in force.";
     };
-    level.set(config.gateway.logging.level);
+    grounds.level.set(config.gateway.logging.level);
     let difference = daemon.reload(config).await;
+    let lacking = grounds.lacking(&daemon.config.borrow());
+    if !lacking.is_empty() {
+        warn!(what = lacking.join(", "), "the sandbox was set up without this, a restart adds it");
+    }
     info!(keys = difference.keys.len(), slots = difference.slots.len(), "configuration reloaded");
     "Running."
 }

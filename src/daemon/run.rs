@@ -1,15 +1,25 @@
 //! `smsgate run`: the daemon in the foreground, until a signal ends it.
 
-use std::{io::IsTerminal, path::Path, process::ExitCode, time::Duration};
+use std::{
+    fs,
+    io::IsTerminal,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::{Daemon, reload::reload};
+use super::{Daemon, StartError, reload::reload, store_path, watchdog};
 use crate::{
-    config::{Config, Severity},
+    config::{Config, Seccomp, Severity},
     config_files::{LoadError, find_folder, load_folder},
+    modem::hotplug,
+    sandbox::{self, Confined, Places, Plan},
+    store::{self, OpenError},
     telemetry::{self, Level},
     tls,
 };
@@ -24,6 +34,12 @@ const EXIT_SYSTEM: u8 = 71;
 /// Runs the daemon with the configuration in `folder` (or where it is usually found).
 #[must_use]
 pub fn run(folder: Option<&Path>) -> ExitCode {
+    run_and(folder, |_, _| {})
+}
+
+/// As [`run`]; when the daemon is up, `up` is told what confines it and where it listens.
+#[must_use]
+pub fn run_and(folder: Option<&Path>, up: impl FnOnce(Confined, SocketAddr)) -> ExitCode {
     let folder = find_folder(folder);
     let config = match load(&folder) {
         Ok(config) => config,
@@ -37,6 +53,13 @@ pub fn run(folder: Option<&Path>) -> ExitCode {
         }
     };
     tls::install_provider();
+    let (confined, plan) = match confine(&config, &folder) {
+        Ok(confined) => confined,
+        Err(fault) => {
+            error!("{fault}");
+            return ExitCode::from(StartError::from(fault).exit_code());
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .max_blocking_threads(8)
@@ -44,7 +67,8 @@ pub fn run(folder: Option<&Path>) -> ExitCode {
         .build();
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(serve(config, &folder, &level));
+            let grounds = Grounds { folder, level, plan };
+            let code = runtime.block_on(serve(config, &grounds, |address| up(confined, address)));
             // Name look-ups may hang on the blocking threads; nothing waits for them any more.
             runtime.shutdown_timeout(Duration::from_millis(200));
             code
@@ -78,7 +102,46 @@ fn load(folder: &Path) -> Result<Config, ExitCode> {
     })
 }
 
-async fn serve(config: Config, folder: &Path, level: &Level) -> ExitCode {
+/// What the process stands on from its start to its end.
+pub(super) struct Grounds {
+    /// Where the configuration is.
+    pub(super) folder: PathBuf,
+    /// How much is logged.
+    pub(super) level: Level,
+    /// What it may do: a later configuration may want more and not get it.
+    plan: Plan,
+}
+
+impl Grounds {
+    /// What this configuration needs that the sandbox refuses until the next start.
+    pub(super) fn lacking(&self, config: &Config) -> Vec<String> {
+        match config.gateway.seccomp {
+            Seccomp::Enforce => self.plan.beyond(&plan(config, &self.folder)),
+            Seccomp::Log | Seccomp::Off => Vec::new(),
+        }
+    }
+}
+
+fn plan(config: &Config, folder: &Path) -> Plan {
+    let store = store_path(&config.gateway);
+    let places = Places {
+        configuration: folder,
+        store: &store,
+        ports: config.slots.iter().filter_map(|slot| hotplug::folder_of(&slot.port)).collect(),
+        program: std::env::current_exe().ok(),
+    };
+    Plan::of(config, &places, |path| fs::canonicalize(path).ok())
+}
+
+/// Makes the store's folder, which cannot be made later, and shuts everything else out. There are no other threads yet, and
+/// nothing from outside has been read but the configuration.
+fn confine(config: &Config, folder: &Path) -> Result<(Confined, Plan), OpenError> {
+    store::prepare_folder(&store_path(&config.gateway))?;
+    let plan = plan(config, folder);
+    Ok((sandbox::confine(config.gateway.seccomp, &plan), plan))
+}
+
+async fn serve(config: Config, grounds: &Grounds, up: impl FnOnce(SocketAddr)) -> ExitCode {
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
         error!("cannot listen for signals");
@@ -92,6 +155,9 @@ async fn serve(config: Config, folder: &Path, level: &Level) -> ExitCode {
         }
     };
     tell_systemd(&[NotifyState::Ready]);
+    up(daemon.local_addr());
+    let fed =
+        sd_notify::watchdog_enabled().map(|patience| tokio::spawn(watchdog::feed(daemon.store().clone(), patience)));
     let code = loop {
         tokio::select! {
             _ = terminate.recv() => break ExitCode::SUCCESS,
@@ -100,12 +166,15 @@ async fn serve(config: Config, folder: &Path, level: &Level) -> ExitCode {
             _ = hangup.recv() => {
                 info!("SIGHUP");
                 announce_reload();
-                let outcome = reload(&mut daemon, folder, level).await;
+                let outcome = reload(&mut daemon, grounds).await;
                 tell_systemd(&[NotifyState::Ready, NotifyState::Status(outcome)]);
             }
         }
     };
     tell_systemd(&[NotifyState::Stopping]);
+    if let Some(fed) = fed {
+        fed.abort();
+    }
     daemon.stop().await;
     code
 }
@@ -118,7 +187,7 @@ fn announce_reload() {
     }
 }
 
-fn tell_systemd(states: &[NotifyState<'_>]) {
+pub(super) fn tell_systemd(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         warn!(%error, "cannot notify systemd");
     }

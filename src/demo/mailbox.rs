@@ -30,16 +30,16 @@ const RULE: &str = "\n---------------------------------------------------------\
 
 /// A received mail, headers and body as sent.
 #[derive(Clone, Debug)]
-pub(super) struct ReceivedMail {
+pub(crate) struct ReceivedMail {
     /// The octets between DATA and the final dot, dots unstuffed, UTF-8.
-    pub(super) content: String,
+    pub(crate) content: String,
     /// When its last line came.
-    pub(super) received: Instant,
+    pub(crate) received: Instant,
 }
 
 impl ReceivedMail {
     /// The value of a header field, unfolded but not decoded.
-    pub(super) fn header(&self, name: &str) -> Option<String> {
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
         let head = self.content.split("\r\n\r\n").next()?;
         let unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ");
         unfolded.lines().find_map(|line| {
@@ -49,7 +49,7 @@ impl ReceivedMail {
     }
 
     /// The text of the SMS that the mail is about: what stands between its two rules.
-    pub(super) fn sms_text(&self) -> Option<String> {
+    pub(crate) fn sms_text(&self) -> Option<String> {
         let (_, body) = self.content.split_once("\r\n\r\n")?;
         let encoding = self.header("Content-Transfer-Encoding").unwrap_or_default();
         let body = mime::decode(&encoding, body)?;
@@ -60,7 +60,7 @@ impl ReceivedMail {
 
 /// The running server's mails.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Mailbox {
+pub(crate) struct Mailbox {
     kept: Arc<Mutex<Kept>>,
 }
 
@@ -72,7 +72,7 @@ struct Kept {
 
 impl Mailbox {
     /// Starts the server on a free loopback port.
-    pub(super) async fn start(tls: Arc<rustls::ServerConfig>) -> io::Result<(Self, SocketAddr)> {
+    pub(crate) async fn start(tls: Arc<rustls::ServerConfig>) -> io::Result<(Self, SocketAddr)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let mailbox = Self::default();
@@ -89,12 +89,12 @@ impl Mailbox {
     }
 
     /// The latest mails, newest first.
-    pub(super) fn latest(&self, most: usize) -> Vec<ReceivedMail> {
+    pub(crate) fn latest(&self, most: usize) -> Vec<ReceivedMail> {
         self.lock().mails.iter().rev().take(most).cloned().collect()
     }
 
     /// Mails so far.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.lock().count
     }
 

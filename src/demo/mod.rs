@@ -5,12 +5,12 @@
 
 mod commands;
 mod live;
-mod mailbox;
+pub(crate) mod mailbox;
 mod mime;
-mod network;
+pub(crate) mod network;
 mod round;
-mod setup;
-mod story;
+pub(crate) mod setup;
+pub(crate) mod story;
 mod view;
 
 use std::{
@@ -177,9 +177,11 @@ impl Stage {
     }
 }
 
-async fn start_emulator(setup: &Setup) -> Result<(JoinHandle<io::Result<()>>, Network), Failure> {
+/// The demo's modems, behind ptys in its folder.
+pub(crate) async fn start_emulator(setup: &Setup) -> Result<(JoinHandle<io::Result<()>>, Network), Failure> {
     let socket = setup.path(SOCKET);
     let options = EmulateArgs {
+        trace: Vec::new(),
         modems: SIMS.len(),
         dir: setup.path("ports"),
         personality: SIMS.iter().map(|sim| sim.slot.to_owned()).collect(),

@@ -16,26 +16,26 @@ use super::story::Scene;
 
 /// A connection to the control socket.
 #[derive(Debug)]
-pub(super) struct Network {
+pub(crate) struct Network {
     halves: Mutex<(BufReader<OwnedReadHalf>, OwnedWriteHalf)>,
 }
 
 impl Network {
     /// Connects to the socket of a running emulator.
-    pub(super) async fn connect(socket: &Path) -> io::Result<Self> {
+    pub(crate) async fn connect(socket: &Path) -> io::Result<Self> {
         let (read, write) = UnixStream::connect(socket).await?.into_split();
         Ok(Self { halves: Mutex::new((BufReader::new(read), write)) })
     }
 
     /// Sends a scene's text to the number of a virtual modem.
-    pub(super) async fn play(&self, scene: &Scene, to: &str) -> io::Result<()> {
+    pub(crate) async fn play(&self, scene: &Scene, to: &str) -> io::Result<()> {
         let Scene { from, text, flash, shuffled } = scene;
         self.ask(&json!({ "do": "inject", "to": to, "from": from, "text": text, "flash": flash, "reversed": shuffled }))
             .await
     }
 
     /// Puts money onto a virtual modem's SIM.
-    pub(super) async fn top_up(&self, modem: usize, cents: i64) -> io::Result<()> {
+    pub(crate) async fn top_up(&self, modem: usize, cents: i64) -> io::Result<()> {
         self.ask(&json!({ "do": "fault", "modem": modem, "what": { "fault": "balance", "cents": cents } })).await
     }
 

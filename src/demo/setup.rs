@@ -21,22 +21,22 @@ use crate::{
 /// The file that marks a demo's folder, and tells scripts how to reach the gateway.
 const MARK: &str = "demo.json";
 /// Functions that have a token, by the names of their keys.
-pub(super) const FUNCTIONS: [&str; 5] = ["send_sms", "get_sms", "get_stats", "get_health_state", "send_ussd"];
+pub(crate) const FUNCTIONS: [&str; 5] = ["send_sms", "get_sms", "get_stats", "get_health_state", "send_ussd"];
 
 /// A modem of the demo.
 #[derive(Debug)]
-pub(super) struct Sim {
+pub(crate) struct Sim {
     /// Name of the slot, and of the emulator's personality.
-    pub(super) slot: &'static str,
+    pub(crate) slot: &'static str,
     /// Number the emulator gives it.
-    pub(super) number: &'static str,
+    pub(crate) number: &'static str,
     encoding: &'static str,
     prefixes: &'static str,
     costs: &'static str,
 }
 
 /// Four families. The numbers are those of the emulator's first four modems.
-pub(super) const SIMS: [Sim; 4] = [
+pub(crate) const SIMS: [Sim; 4] = [
     Sim { slot: "sim7600e", number: "+491700000000", encoding: "GSM", prefixes: "+49 +43 +41", costs: "0.09" },
     Sim { slot: "mf190", number: "+491700000001", encoding: "UCS2", prefixes: "+49", costs: "0.07" },
     Sim { slot: "huawei", number: "+491700000002", encoding: "GSM", prefixes: "+4917 +33", costs: "0.05" },
@@ -45,7 +45,7 @@ pub(super) const SIMS: [Sim; 4] = [
 
 /// The folder and what was put into it.
 #[derive(Debug)]
-pub(super) struct Setup {
+pub(crate) struct Setup {
     folder: PathBuf,
     removed_at_end: bool,
     tokens: Vec<(&'static str, SecretString)>,
@@ -54,7 +54,7 @@ pub(super) struct Setup {
 impl Setup {
     /// Makes folder, certificate and tokens. Without a path, a temporary folder that goes when this is dropped, unless
     /// it is to be kept.
-    pub(super) fn begin(folder: Option<&Path>, keep: bool) -> Result<Self, Failure> {
+    pub(crate) fn begin(folder: Option<&Path>, keep: bool) -> Result<Self, Failure> {
         let folder = match folder {
             Some(folder) => reuse(folder)?,
             None => temporary()?,
@@ -71,29 +71,29 @@ impl Setup {
     }
 
     /// A path inside the folder.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// The folder.
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// A function's token.
-    pub(super) fn token(&self, function: &str) -> SecretString {
+    pub(crate) fn token(&self, function: &str) -> SecretString {
         self.tokens.iter().find(|(name, _)| *name == function).map(|(_, token)| token.clone()).unwrap_or_default()
     }
 
     /// Writes both configuration files, for a mail server at `mail`.
-    pub(super) fn configure(&self, mail: SocketAddr) -> Result<(), Failure> {
+    pub(crate) fn configure(&self, mail: SocketAddr) -> Result<(), Failure> {
         let gateway = self.gateway_file(mail)?;
         self.write(crate::config_files::GATEWAY_FILE, &gateway, 0o600)?;
         self.write(crate::config_files::SIMS_FILE, &self.sims_file(), 0o600)
     }
 
     /// Writes `demo.json`, once the gateway's port is known.
-    pub(super) fn announce(&self, port: u16) -> Result<(), Failure> {
+    pub(crate) fn announce(&self, port: u16) -> Result<(), Failure> {
         let tokens: serde_json::Map<_, _> =
             self.tokens.iter().map(|(name, token)| ((*name).to_owned(), json!(token.expose_secret()))).collect();
         let numbers: Vec<&str> = SIMS.iter().map(|sim| sim.number).collect();

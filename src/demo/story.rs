@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 
 /// One message that the outside world sends to a modem of the demo.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Scene {
+pub(crate) struct Scene {
     /// Originating address: a number, a short code or a name.
-    pub(super) from: &'static str,
+    pub(crate) from: &'static str,
     /// The text.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Class 0.
-    pub(super) flash: bool,
+    pub(crate) flash: bool,
     /// Deliver the parts in another order than written.
-    pub(super) shuffled: bool,
+    pub(crate) shuffled: bool,
 }
 
 /// A text of three segments in the GSM alphabet.
@@ -22,7 +22,7 @@ const LONG_TEXT: &str = "Maintenance window tonight from 22:00 to 02:00. The cor
      odd, call the number on the door of room A. The work is done when the message 'uplinks restored' has come in.";
 
 /// The `number`-th scene (from 0); they repeat with other codes. Every fifth is a message of several parts.
-pub(super) fn scene(number: usize) -> Scene {
+pub(crate) fn scene(number: usize) -> Scene {
     let plain = |from, text: String| Scene { from, text, flash: false, shuffled: false };
     match number % 5 {
         0 => plain("Bank", format!("Your one-time code is {:06}. It is valid for 5 minutes.", one_time_code(number))),
@@ -39,7 +39,7 @@ pub(super) fn scene(number: usize) -> Scene {
 }
 
 /// What a pool member sends out.
-pub(super) fn outgoing_text(number: usize) -> String {
+pub(crate) fn outgoing_text(number: usize) -> String {
     match number % 3 {
         0 => format!("Host web{number:02} is DOWN since 12:{:02}", number % 60),
         1 => format!("Störung behoben, Auftrag {number} ✅"),

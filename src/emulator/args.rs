@@ -24,6 +24,9 @@ pub struct EmulateArgs {
     /// Seed of everything left to chance
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Play this recorded session on a link trace-00, the next one on trace-01, ...
+    #[arg(long, value_name = "FILE")]
+    pub trace: Vec<PathBuf>,
     /// Control socket
     #[arg(long, value_name = "SOCKET")]
     pub control: Option<PathBuf>,

@@ -141,7 +141,10 @@ impl Modem {
             ("+CGSN", None) => one(self.imei.clone()),
             ("+CGMI" | "+CGMM" | "+CGMR" | "+CGSN" | "+CNUM" | "+CIMI", Some("?")) => NOTHING,
             ("+CFUN?", _) => one("+CFUN: 1"),
-            ("+CFUN", Some("1,1")) => Ok(Done::Restart),
+            ("+CFUN", Some("1,1")) => {
+                self.resets += 1;
+                Ok(Done::Restart)
+            }
             ("+CFUN", Some(_)) => NOTHING,
             ("+CSCS", Some("?")) => one("+CSCS: (\"GSM\",\"UCS2\")"),
             ("+CSCS?", _) => one(format!("+CSCS: \"{}\"", self.settings.charset)),

@@ -118,6 +118,10 @@ pub struct ModemStats {
     pub stored: usize,
     /// How often each command was given to it, by name.
     pub commands: BTreeMap<String, u64>,
+    /// How often it was told to restart (`AT+CFUN=1,1`).
+    pub resets: u32,
+    /// How often it was told a PIN (`AT+CPIN=`).
+    pub pin_attempts: u32,
 }
 
 /// The socket, which ends with its owner.
@@ -229,6 +233,8 @@ fn stats(world: &World) -> Stats {
         registered: modem.registered(),
         stored: modem.stored(),
         commands: modem.commands.clone(),
+        resets: modem.resets(),
+        pin_attempts: modem.pin_attempts(),
     });
     Stats { waiting: world.network.waiting(), entries: world.network.ledger().len() as u64, modems: modems.collect() }
 }

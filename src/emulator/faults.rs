@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{conditions::seconds, modem::Modem};
+use super::{conditions::seconds, hang::Cure, modem::Modem};
 
 /// A fault to start now.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -14,6 +14,11 @@ pub enum Fault {
     Silence {
         /// Seconds.
         seconds: Option<f64>,
+    },
+    /// Hangs until that is done.
+    Hang {
+        /// What.
+        until: Cure,
     },
     /// Prints bytes without sense.
     Garbage {
@@ -64,6 +69,11 @@ pub enum Fault {
         /// Slots in all; none: the model's own number.
         slots: Option<usize>,
     },
+    /// That many places of the SIM hold drafts, which nobody delivered and nobody but their writer may delete.
+    Drafts {
+        /// How many.
+        count: usize,
+    },
     /// The modem leaves the bus.
     Unplug,
     /// It comes back, under another link name if one is given.
@@ -90,12 +100,19 @@ pub enum Fault {
         /// Tries left; none: as many as there were.
         tries: Option<u8>,
     },
-    /// The SIM asks for its PUK.
+    /// The SIM asks for its PUK, also after every restart.
     PukRequired,
+    /// Somebody has entered the PUK elsewhere.
+    PukEntered,
     /// The SIM is taken out, or put back.
     SimAbsent {
         /// Out or back.
         absent: bool,
+    },
+    /// Another card is put in, and the modem starts anew.
+    SimCard {
+        /// The end of its ICCID and IMSI.
+        serial: u64,
     },
     /// The balance is set.
     Balance {
@@ -122,11 +139,15 @@ pub(super) struct Pending {
     pub(super) cms: Option<(u16, u32)>,
     pub(super) no_prompt: u32,
     pub(super) hang: Option<bool>,
+    pub(super) hung: Option<Cure>,
+    /// What a hanging modem was told and not yet looked at.
+    pub(super) heard: Vec<u8>,
     pub(super) late: Option<Duration>,
     pub(super) interleave: bool,
     pub(super) drop_notices: u32,
     pub(super) duplicate: bool,
     pub(super) slots: Option<usize>,
+    pub(super) drafts: usize,
     pub(super) ussd_delay: Duration,
     pub(super) ussd_line: Option<String>,
 }
@@ -138,6 +159,7 @@ impl Modem {
             Fault::Silence { seconds: length } => {
                 self.faults.silent_until = Some(length.map_or(Duration::MAX, |length| now + seconds(length)));
             }
+            Fault::Hang { until } => self.faults.hung = Some(until),
             Fault::Garbage { count } => {
                 let mut dice = Dice::new(self.serial ^ u64::try_from(now.as_micros()).unwrap_or_default());
                 let bytes = (0..count).map(|_| dice.below(256) as u8).collect();
@@ -152,6 +174,7 @@ impl Modem {
             Fault::DropNotices { count } => self.faults.drop_notices = count,
             Fault::Duplicate => self.faults.duplicate = true,
             Fault::LimitMemory { slots } => self.faults.slots = slots,
+            Fault::Drafts { count } => self.faults.drafts = count,
             Fault::Unplug => self.unplug(),
             Fault::Replug { link } => {
                 self.unplug();
@@ -159,8 +182,12 @@ impl Modem {
                 self.plugged = true;
                 self.plugs += 1;
                 self.boot(now);
+                self.cured(now, Cure::Replug);
             }
-            Fault::Reboot => self.boot(now),
+            Fault::Reboot => {
+                self.faults.hung = None;
+                self.boot(now);
+            }
             Fault::Registration { state } => {
                 self.registration = state;
                 if self.settings.creg > 0 {
@@ -177,9 +204,17 @@ impl Modem {
                 self.sim.unlocked = false;
                 self.sim.tries = 0;
             }
+            Fault::PukEntered => {
+                self.sim.tries = 3;
+                self.sim.unlocked = self.sim.pin.is_none();
+            }
             Fault::SimAbsent { absent } => {
                 self.sim.present = !absent;
                 self.sim.unlocked = self.sim.pin.is_none();
+            }
+            Fault::SimCard { serial } => {
+                self.sim.serial = serial;
+                self.boot(now);
             }
             Fault::Balance { cents } => self.sim.balance = cents,
             Fault::UssdDelay { seconds: delay } => {
@@ -234,6 +269,7 @@ mod tests {
     fn faults_are_read_as_documented() {
         let table = [
             (r#"{"fault":"silence","seconds":null}"#, Fault::Silence { seconds: None }),
+            (r#"{"fault":"hang","until":"restart"}"#, Fault::Hang { until: Cure::Restart }),
             (r#"{"fault":"unplug"}"#, Fault::Unplug),
             (r#"{"fault":"ussd_delay","seconds":30}"#, Fault::UssdDelay { seconds: Some(30.0) }),
             (r#"{"fault":"replug","link":"modem-77"}"#, Fault::Replug { link: Some("modem-77".to_owned()) }),

@@ -92,8 +92,21 @@ struct Part {
     text: Option<String>,
 }
 
+impl World {
+    /// Sends a message from outside; the ids of its PDUs.
+    ///
+    /// # Errors
+    /// What is wrong with which field.
+    pub fn inject(&mut self, now: Duration, wanted: &Injection) -> Result<Vec<u64>, String> {
+        inject(self, now, wanted)
+    }
+}
+
 /// Sends a message from outside; the ids of its PDUs.
-pub(super) fn inject(world: &mut World, now: Duration, wanted: &Injection) -> Result<Vec<u64>, String> {
+///
+/// # Errors
+/// No modem has the number, or the text cannot be encoded as asked.
+pub fn inject(world: &mut World, now: Duration, wanted: &Injection) -> Result<Vec<u64>, String> {
     let to = &wanted.to;
     if !world.network.has(to) {
         return Err(format!("field `to`: no modem has the number `{to}`"));

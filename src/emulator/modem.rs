@@ -106,6 +106,8 @@ pub(super) struct Sim {
     pub(super) tries: u8,
     pub(super) unlocked: bool,
     pub(super) balance: i64,
+    /// Makes its IMSI and ICCID.
+    pub(super) serial: u64,
 }
 
 #[derive(Debug)]
@@ -136,6 +138,10 @@ pub struct Modem {
     /// How often it came back to the bus.
     pub(super) plugs: u64,
     pub(super) link: String,
+    /// How often it was told to restart (`AT+CFUN=1,1`).
+    pub(super) resets: u32,
+    /// How often it was told a PIN (`AT+CPIN=`).
+    pub(super) pin_attempts: u32,
     pub(super) prompt: Option<usize>,
     /// A message is with the network, whose answer is not there yet.
     pub(super) submitting: bool,
@@ -169,7 +175,7 @@ impl Modem {
             settings: Settings::fresh(),
             commands: BTreeMap::new(),
             storage: BTreeMap::new(),
-            sim: Sim { present: true, pin: None, tries: 3, unlocked: true, balance: 1234 },
+            sim: Sim { present: true, pin: None, tries: 3, unlocked: true, balance: 1234, serial },
             registration: 1,
             signal: 20,
             menu: false,
@@ -177,6 +183,8 @@ impl Modem {
             plugged: true,
             plugs: 0,
             link: format!("modem-{serial:02}"),
+            resets: 0,
+            pin_attempts: 0,
             prompt: None,
             submitting: false,
             awaiting: None,
@@ -204,6 +212,18 @@ impl Modem {
         self.plugged.then_some(self.link.as_str())
     }
 
+    /// How often it was told to restart.
+    #[must_use]
+    pub const fn resets(&self) -> u32 {
+        self.resets
+    }
+
+    /// How often it was told a PIN.
+    #[must_use]
+    pub const fn pin_attempts(&self) -> u32 {
+        self.pin_attempts
+    }
+
     /// Messages and reports in its memories.
     #[must_use]
     pub fn stored(&self) -> usize {
@@ -228,7 +248,7 @@ impl Modem {
 
     /// Bytes from the terminal.
     pub fn handle_input(&mut self, now: Duration, bytes: &[u8]) {
-        if self.plugged && !self.silent(now) {
+        if self.plugged && !self.hangs(now, bytes) && !self.silent(now) {
             self.held.extend(bytes);
             self.read_held(now);
         }
@@ -300,7 +320,7 @@ impl Modem {
     pub(super) fn boot(&mut self, now: Duration) {
         self.forget();
         self.faults.silent_until = None;
-        self.sim.unlocked = self.sim.pin.is_none();
+        self.sim.unlocked = self.sim.pin.is_none() && self.sim.tries > 0;
         for line in self.personality.boot {
             if self.sim.present && self.sim.unlocked || !line.ends_with("READY") {
                 self.notice(now, line, None);
@@ -426,8 +446,8 @@ impl Modem {
         }
     }
 
-    fn silent(&self, now: Duration) -> bool {
-        self.faults.silent_until.is_some_and(|until| now < until)
+    pub(super) fn silent(&self, now: Duration) -> bool {
+        self.faults.hung.is_some() || self.faults.silent_until.is_some_and(|until| now < until)
     }
 
     fn forget(&mut self) {

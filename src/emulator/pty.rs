@@ -15,7 +15,9 @@ use tokio::{
 use super::{
     args::EmulateArgs,
     control::Control,
+    playback::on_pty,
     port::{Port, Ready},
+    replay::Replay,
     serve::{Shared, quiet},
 };
 
@@ -37,6 +39,9 @@ pub async fn emulate(options: EmulateArgs) -> io::Result<()> {
     }
     for (index, socket) in sockets.into_iter().enumerate() {
         tasks.spawn(serve(shared.clone(), index, options.dir.clone(), socket));
+    }
+    for (index, trace) in options.trace.iter().enumerate() {
+        tasks.spawn(on_pty(options.dir.join(format!("trace-{index:02}")), Replay::load(trace)?));
     }
     if let Some(path) = options.control {
         tasks.spawn(Control::bind(path)?.serve(shared));
@@ -107,6 +112,7 @@ async fn carry(shared: &Shared, index: usize, mut socket: Socket) -> io::Result<
                 Ready::Closed => {
                     held.clear();
                     socket.port.discard();
+                    shared.with(|world, now| world.closed(now, index));
                 }
             },
             timed_out = quiet(&wake, next) => if timed_out { shared.timeout(index); },
@@ -117,11 +123,11 @@ async fn carry(shared: &Shared, index: usize, mut socket: Socket) -> io::Result<
 
 /// A symbolic link that ends with its owner.
 #[derive(Debug)]
-struct Link(PathBuf);
+pub(super) struct Link(PathBuf);
 
 impl Link {
     /// Links to a device; what another emulator left under the name is replaced.
-    fn new(path: &Path, device: &str) -> io::Result<Self> {
+    pub(super) fn new(path: &Path, device: &str) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
             Ok(found) if found.is_symlink() => fs::remove_file(path)?,
             _ => {}

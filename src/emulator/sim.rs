@@ -21,7 +21,7 @@ impl Modem {
             return Some(Err(Failure::Cme(10)));
         }
         Some(match (name, argument) {
-            _ if name == iccid_command => one(format!("{iccid_prefix}894900000000{:07}", self.serial)),
+            _ if name == iccid_command => one(format!("{iccid_prefix}894900000000{:07}", self.sim.serial)),
             _ if name == counter => self.tries_left(),
             ("+CPIN", Some("?")) => NOTHING,
             ("+CPIN", Some(codes)) => self.enter(codes),
@@ -29,7 +29,7 @@ impl Modem {
             ("+CLCK", _) => one(format!("+CLCK: {}", u8::from(self.sim.pin.is_some()))),
             _ if !self.sim.unlocked => Err(Failure::Cme(self.lock())),
             ("+CNUM", _) => one(format!("+CNUM: ,\"{}\",145", self.number)),
-            _ => one(format!("26201{:010}", self.serial)),
+            _ => one(format!("26201{:010}", self.sim.serial)),
         })
     }
 
@@ -66,6 +66,7 @@ impl Modem {
 
     /// A PIN, or a PUK and a new PIN. Any PUK of eight digits will do.
     fn enter(&mut self, codes: &str) -> Result<Done, Failure> {
+        self.pin_attempts += 1;
         let mut codes = codes.split(',').map(|code| code.trim().trim_matches('"'));
         let (first, new) = (codes.next().unwrap_or_default(), codes.next());
         match (self.sim.unlocked, self.sim.tries, new) {

@@ -61,6 +61,11 @@ impl World {
         self.act(now, index, |modem| modem.handle_input(now, bytes));
     }
 
+    /// The terminal has closed the port.
+    pub fn closed(&mut self, now: Duration, index: usize) {
+        self.act(now, index, |modem| modem.closed(now));
+    }
+
     /// Starts a fault; false if there is no such modem.
     pub fn start_fault(&mut self, now: Duration, index: usize, fault: Fault) -> bool {
         self.act(now, index, |modem| modem.start_fault(now, fault)).is_some()

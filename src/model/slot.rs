@@ -72,6 +72,8 @@ pub struct ModemSnapshot {
     pub smsc: String,
     /// Manufacturer and model, once read.
     pub model: String,
+    /// Places taken and places in all, of the memory with the least room left; zero before the first look.
+    pub storage: (u16, u16),
 }
 
 impl ModemSnapshot {
@@ -95,6 +97,7 @@ impl ModemSnapshot {
             iccid: String::new(),
             smsc: String::new(),
             model: String::new(),
+            storage: (0, 0),
         }
     }
 

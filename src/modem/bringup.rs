@@ -108,34 +108,37 @@ pub struct Note {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BringupError {
     /// The port was closed.
-    #[error("the port was closed")]
+    #[error("Modem: the port was closed")]
     Closed,
     /// PDU mode is a must.
-    #[error("the modem refuses PDU mode: {0}")]
+    #[error("Modem: it refuses PDU mode: {0}")]
     NoPduMode(CommandError),
     /// The SIM wants a PIN and none is configured.
-    #[error("SIM PIN required")]
+    #[error("SIM: SIM PIN required; set `pin` in sim-cards.conf")]
     PinMissing,
     /// The PIN was tried, once, and not taken.
-    #[error("incorrect SIM PIN: {0}")]
+    #[error("SIM: incorrect SIM PIN ({0}); it is not tried again. Correct `pin` in sim-cards.conf")]
     PinRejected(CommandError),
     /// The PIN was not tried: a mistake would bring the SIM too near to its lock.
-    #[error("SIM PIN not tried, only {0} left")]
+    #[error("SIM: PIN not tried, only {0} left; enter it in a phone, which brings the tries back")]
     TooFewTries(u8),
     /// The SIM is locked until a person enters the PUK.
-    #[error("SIM PUK required")]
+    #[error(
+        "SIM: blocked, PUK required; no PIN is sent. Put the SIM into a phone, enter the PUK and a new PIN, and set that as \
+         `pin` in sim-cards.conf"
+    )]
     PukRequired,
     /// No answer to `AT`.
-    #[error("the modem does not answer")]
+    #[error("Modem: no answer")]
     Silent,
     /// Another lock, in the modem's words.
-    #[error("the SIM or modem is locked: {0}")]
+    #[error("SIM: the SIM or modem is locked: {0}")]
     SimLocked(String),
     /// No SIM.
-    #[error("SIM not inserted")]
+    #[error("SIM: SIM not inserted")]
     SimMissing,
     /// The SIM did not become ready in time.
-    #[error("the SIM does not become ready")]
+    #[error("SIM: it does not become ready")]
     SimNotReady,
 }
 

@@ -25,6 +25,8 @@ pub struct Observation {
     pub self_test: Option<String>,
     /// The SIM's account, where its balance is asked for.
     pub account: Option<Account>,
+    /// What is to be said of a card that is not the known one.
+    pub sim_swap: Option<String>,
 }
 
 /// Judges an observation: each finding names its check.
@@ -33,6 +35,9 @@ pub fn judge(seen: &Observation) -> Health {
     let mut health = Health::ok();
     if seen.imsi.is_empty() {
         health.add(HealthLevel::Critical, "SIM: no IMSI could be read");
+    }
+    if let Some(notice) = &seen.sim_swap {
+        health.add(HealthLevel::Warning, notice.as_str());
     }
     if seen.smsc.is_empty() {
         health.add(HealthLevel::Critical, "SMSC: no service centre number is set on the SIM");
@@ -70,12 +75,22 @@ pub fn judge(seen: &Observation) -> Health {
     health
 }
 
+/// The memory with the least room left, by its share of taken places.
+#[must_use]
+pub fn fullest(memories: &[MemoryUse]) -> Option<&MemoryUse> {
+    let share = |memory: &MemoryUse| u32::from(memory.used) * 10_000 / u32::from(memory.total.max(1));
+    memories.iter().max_by_key(|memory| share(memory))
+}
+
+/// Over half is a warning, over four fifths critical.
 fn fullness(storage: &MemoryUse) -> Option<HealthLevel> {
-    let percent = u32::from(storage.used) * 100 / u32::from(storage.total.max(1));
-    match percent {
-        81.. => Some(HealthLevel::Critical),
-        51..=80 => Some(HealthLevel::Warning),
-        _ => None,
+    let (used, total) = (u32::from(storage.used) * 100, u32::from(storage.total.max(1)));
+    if used > total * 80 {
+        Some(HealthLevel::Critical)
+    } else if used > total * 50 {
+        Some(HealthLevel::Warning)
+    } else {
+        None
     }
 }
 
@@ -94,13 +109,14 @@ mod tests {
             intake_blocked: false,
             self_test: None,
             account: None,
+            sim_swap: None,
         }
     }
 
     #[test]
     fn each_check_names_itself() {
         type Change = fn(&mut Observation);
-        let cases: [(&str, Change, HealthLevel, &str); 14] = [
+        let cases: [(&str, Change, HealthLevel, &str); 20] = [
             ("all well", |_| {}, HealthLevel::Ok, ""),
             ("no signal", |o| o.signal = 1, HealthLevel::Critical, "Signal"),
             ("weak signal", |o| o.signal = 5, HealthLevel::Warning, "Signal"),
@@ -108,8 +124,19 @@ mod tests {
             ("unknown signal", |o| o.signal = 99, HealthLevel::Warning, "Signal"),
             ("no IMSI", |o| o.imsi.clear(), HealthLevel::Critical, "SIM"),
             ("no SMSC", |o| o.smsc.clear(), HealthLevel::Critical, "SMSC"),
+            ("swapped", |o| o.sim_swap = Some("SIM: another".into()), HealthLevel::Warning, "SIM: another"),
             ("roaming", |o| o.registration = RegistrationState::Roaming, HealthLevel::Warning, "Network"),
             ("denied", |o| o.registration = RegistrationState::Denied, HealthLevel::Critical, "Network"),
+            ("searching", |o| o.registration = RegistrationState::Searching, HealthLevel::Critical, "Network"),
+            ("radio off", |o| o.registration = RegistrationState::Off, HealthLevel::Critical, "Network"),
+            ("CSQ 2", |o| o.signal = 2, HealthLevel::Warning, "Signal"),
+            ("half full", |o| o.storage[0].used = 10, HealthLevel::Ok, ""),
+            (
+                "a little over four fifths",
+                |o| o.storage = vec![MemoryUse { name: "SM".into(), used: 161, total: 200 }],
+                HealthLevel::Critical,
+                "Storage",
+            ),
             ("over half full", |o| o.storage[0].used = 11, HealthLevel::Warning, "Storage"),
             ("nearly full", |o| o.storage[0].used = 17, HealthLevel::Critical, "Storage"),
             ("self-test", |o| o.self_test = Some("Self-test: lost".into()), HealthLevel::Warning, "Self-test"),

@@ -125,8 +125,10 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied)
 }
 
-/// The folder that has to be watched for a port: that of the device, or above the first part with a wildcard.
-fn folder_of(port: &str) -> Option<PathBuf> {
+/// The folder that has to be watched for a port: that of the device, or above the first part with a wildcard. `None` for
+/// virtual modems.
+#[must_use]
+pub fn folder_of(port: &str) -> Option<PathBuf> {
     if port.is_empty() || port.starts_with("virtual:") {
         return None;
     }

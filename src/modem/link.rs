@@ -8,7 +8,7 @@ use tokio::{
 };
 use tracing::{debug, trace};
 
-use super::port::Stream;
+use super::{port::Stream, tap::Tap};
 use crate::at::{Busy, Channel, Command, CommandError, CommandId, Event, Response, Urc};
 
 /// Notices kept while nobody asks for them. Older ones go, since what they announce is found by the next sweep; what was
@@ -42,11 +42,20 @@ pub(super) struct Link {
     channel: Channel,
     urcs: VecDeque<Urc>,
     unresponsive: bool,
+    /// The port takes nothing any more.
+    stuck: bool,
+    tap: Option<Tap>,
 }
 
 impl Link {
     pub(super) fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, channel: Channel::new(), urcs: VecDeque::new(), unresponsive: false }
+        Self { stream, channel: Channel::new(), urcs: VecDeque::new(), unresponsive: false, stuck: false, tap: None }
+    }
+
+    /// The same link, telling what passes.
+    pub(super) fn tapped(mut self, tap: Tap) -> Self {
+        self.tap = Some(tap);
+        self
     }
 
     /// Runs one command. Notices that come meanwhile are kept for [`next_urc`](Self::next_urc).
@@ -83,6 +92,11 @@ impl Link {
         }
     }
 
+    /// The modem is silent or its port stuck, as opposed to gone.
+    pub(super) const fn is_hung(&self) -> bool {
+        self.unresponsive || self.stuck
+    }
+
     /// A notice that is there already.
     pub(super) fn buffered_urc(&mut self) -> Option<Urc> {
         self.urcs.pop_front()
@@ -110,9 +124,12 @@ impl Link {
     async fn advance(&mut self) -> Result<(), String> {
         while let Some(transmit) = self.channel.poll_transmit() {
             match timeout(WRITE_TIMEOUT, self.stream.write_all(&transmit.bytes)).await {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => self.tap.iter().for_each(|tap| tap.sent(&transmit.bytes)),
                 Ok(Err(error)) => return Err(format!("cannot write to the port: {error}")),
-                Err(_) => return Err("the port takes no more data".to_owned()),
+                Err(_) => {
+                    self.stuck = true;
+                    return Err("the port takes no more data".to_owned());
+                }
             }
         }
         if self.unresponsive {
@@ -129,7 +146,11 @@ impl Link {
         tokio::select! {
             read = self.stream.read(&mut buffer) => match read {
                 Ok(0) => return Err("the port was closed".to_owned()),
-                Ok(octets) => self.channel.handle_input(now(), buffer.get(..octets).unwrap_or_default()),
+                Ok(octets) => {
+                    let octets = buffer.get(..octets).unwrap_or_default();
+                    self.tap.iter().for_each(|tap| tap.received(octets));
+                    self.channel.handle_input(now(), octets);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(format!("cannot read from the port: {error}")),
             },

@@ -12,16 +12,25 @@ pub mod hints;
 pub mod hotplug;
 pub mod inbound;
 mod intake;
+pub mod ladder;
 mod link;
 pub mod port;
+mod recovery;
 mod request;
 #[cfg(test)]
 pub(crate) mod sample;
 mod session;
+pub mod sim_card;
 mod sought;
 mod starting;
+mod survey;
+mod tap;
 mod task;
+mod usb;
 
 pub use connector::{Connector, SerialProbe};
-pub use request::{Request, SubmitError, UssdAsk, UssdError, UssdReply};
+pub use port::{Opener, SerialPorts, Stream};
+pub use request::{AcceptError, Request, SubmitError, UssdAsk, UssdError, UssdReply};
+pub use survey::{Survey, survey};
+pub use tap::{Passed, Taps, Traffic};
 pub use task::ModemTask;

@@ -25,6 +25,30 @@ pub enum Request {
         /// What the network said.
         reply: UssdReply,
     },
+    /// The operator knows the card that is in the slot.
+    AcceptCard {
+        /// The end of its ICCID.
+        reply: oneshot::Sender<Result<String, AcceptError>>,
+    },
+    /// Close the port and bring the modem up anew.
+    StartAnew {
+        /// Answered before the port is closed.
+        reply: oneshot::Sender<()>,
+    },
+}
+
+/// Why a card was not accepted.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum AcceptError {
+    /// Without one, cards are not told apart.
+    #[error("the modem does not tell the ICCID of its card, so there is nothing to accept")]
+    NoIccid,
+    /// No modem, or not initialised: nobody knows which card is in it.
+    #[error("the modem is not initialised, so its card is not known; try again when it is (see `smsgate stats`)")]
+    NotReady,
+    /// The record could not be written.
+    #[error("cannot record it: {0}")]
+    Store(String),
 }
 
 /// Where the outcome of a USSD step goes.

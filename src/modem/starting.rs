@@ -7,6 +7,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     bringup::{Bringup, BringupError, Capabilities, Settings, Step},
+    ladder::Failure,
     link::{Link, LinkError},
     task::Context,
 };
@@ -24,7 +25,7 @@ pub(super) enum StartFault {
     #[error("{0}")]
     Bringup(#[from] BringupError),
     /// The port went away.
-    #[error("{0}")]
+    #[error("Modem: {0}")]
     Lost(String),
     /// The configured PIN is no PIN.
     #[error("SIM: the configured PIN is not 4 to 8 digits")]
@@ -52,6 +53,28 @@ impl StartFault {
     /// The port belongs to another slot's modem.
     pub(super) const fn wrong_modem(&self) -> bool {
         matches!(self, Self::WrongModem { .. })
+    }
+
+    /// What the recovery ladder makes of it: only what a restart may cure climbs.
+    pub(super) const fn failure(&self) -> Failure {
+        match self {
+            Self::Bringup(BringupError::Silent | BringupError::SimNotReady | BringupError::NoPduMode(_)) => {
+                Failure::Hung
+            }
+            Self::Bringup(BringupError::Closed) | Self::Lost(_) => Failure::Away,
+            Self::Bringup(
+                BringupError::PinMissing
+                | BringupError::PinRejected(_)
+                | BringupError::TooFewTries(_)
+                | BringupError::PukRequired
+                | BringupError::SimLocked(_)
+                | BringupError::SimMissing,
+            )
+            | Self::PinMalformed
+            | Self::PinSpent
+            | Self::PinUnrecorded(_)
+            | Self::WrongModem { .. } => Failure::Incurable,
+        }
     }
 
     /// The status line for this fault.

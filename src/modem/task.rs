@@ -10,16 +10,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    Request, SubmitError, UssdError,
+    AcceptError, Request, SubmitError, UssdError,
     backoff::Backoff,
     connector::{Connection, Connector},
+    ladder::Step,
     link::Link,
+    recovery::Recovery,
     session::{End, Session},
-    starting,
+    starting::{self, StartFault},
 };
 use crate::{
     config::{SelfTestInterval, Slot},
-    model::{Health, HealthLevel, ModemSnapshot},
+    model::{Health, HealthLevel, ModemSnapshot, Rung},
     store::Store,
 };
 
@@ -76,6 +78,7 @@ impl Context {
 pub struct ModemTask {
     context: Context,
     connector: Connector,
+    recovery: Recovery,
     requests: mpsc::Receiver<Request>,
 }
 
@@ -100,7 +103,8 @@ impl ModemTask {
         }
         let (snapshot, seen) = watch::channel(first);
         let (mailbox, requests) = mpsc::channel(MAILBOX);
-        (Self { context: Context { slot, store, snapshot, self_test }, connector, requests }, seen, mailbox)
+        let context = Context { slot, store, snapshot, self_test };
+        (Self { context, connector, recovery: Recovery::default(), requests }, seen, mailbox)
     }
 
     /// Lives until `cancel`. A disabled slot only turns requests away.
@@ -124,21 +128,57 @@ impl ModemTask {
                 return;
             }
             let started = Instant::now();
-            match self.live_once(cancel).await {
+            let end = match self.live_once(cancel).await {
                 None | Some(End::Cancelled) => return,
-                Some(end) => {
-                    self.context.publish(|seen| seen.port.clear());
-                    self.context.down(end.status(), &end.to_string());
-                }
-            }
+                Some(end) => end,
+            };
+            self.context.publish(|seen| seen.port.clear());
             if started.elapsed() >= WORKED {
                 backoff.reset();
             }
-            let pause = backoff.next(spread(&self.context.slot().id.to_string()));
-            if self.turning_away(cancel, sleep(pause)).await.is_none() {
+            if self.recover(&end, &mut backoff, cancel).await.is_none() {
                 return;
             }
         }
+    }
+
+    /// What the ladder says after a failure, until the port may be opened again. `None` when cancelled.
+    async fn recover(&mut self, end: &End, backoff: &mut Backoff, cancel: &CancellationToken) -> Option<()> {
+        let (context, connector) = (self.context.clone(), self.connector.clone());
+        // Requests are turned away meanwhile by the part of `self` that is left.
+        let mut recovery = std::mem::take(&mut self.recovery);
+        let (slot, reason) = (context.slot().id.clone(), end.to_string());
+        let climbing = async {
+            match recovery.failed(&context, &connector, end.failure()).await {
+                Step::StartOver => {
+                    context.down(end.status(), &reason);
+                    sleep(backoff.next(spread(slot.as_str()))).await;
+                }
+                Step::Try { rung, after } => {
+                    context.down(end.status(), &reason);
+                    sleep(after).await;
+                    recovery.perform(&context, &connector, rung).await;
+                }
+                Step::GiveUp { again } => {
+                    let (tried, minutes) = (recovery.tried(), again.as_secs().div_ceil(60));
+                    let tried = if tried.is_empty() { "all that may be tried in an hour".to_owned() } else { tried };
+                    let reason = format!("{reason}; given up after {tried}; checked again in {minutes} minutes");
+                    context.down(end.status(), &reason);
+                    let replaced = tokio::select! {
+                        () = sleep(again) => false,
+                        () = connector.replaced(&slot, recovery.port()) => true,
+                    };
+                    if replaced {
+                        recovery.replaced();
+                    } else {
+                        recovery.perform(&context, &connector, Rung::Reopen).await;
+                    }
+                }
+            }
+        };
+        let done = self.turning_away(cancel, climbing).await;
+        self.recovery = recovery;
+        done
     }
 
     /// From finding the port to the end of the session. `None` when cancelled before the session began.
@@ -163,15 +203,17 @@ impl ModemTask {
         };
         let connection = match self.turning_away(cancel, waiting).await? {
             Ok(connection) => connection,
-            Err(error) => return Some(End::Lost(error.to_string())),
+            Err(error) => return Some(End::NoPort(error)),
         };
         let Connection { stream, name, claim } = connection;
+        let _in_use = self.connector.uses(&self.context.slot().id, &name);
+        self.recovery.at_port(&name);
         info!(modem = %self.context.slot().id, port = %name, "port found");
         self.context.publish(|seen| {
             name.clone_into(&mut seen.port);
             "Connecting to modem.".clone_into(&mut seen.status);
         });
-        let mut link = Link::new(stream);
+        let mut link = Link::new(stream).tapped(self.connector.taps().of(&self.context.slot().id));
         let context = self.context.clone();
         let brought_up = self.turning_away(cancel, starting::bring_up(&context, &mut link)).await?;
         let equipment = match brought_up {
@@ -181,6 +223,11 @@ impl ModemTask {
                     && fault.wrong_modem()
                 {
                     claim.mistrust();
+                }
+                if let StartFault::Lost(cause) = &fault
+                    && link.is_hung()
+                {
+                    return Some(End::Hung(cause.clone()));
                 }
                 return Some(End::NotStarted(fault));
             }
@@ -195,7 +242,12 @@ impl ModemTask {
             equipment.model.clone_into(&mut seen.model);
         });
         info!(modem = %self.context.slot().id, model = %equipment.model, "modem initialised");
-        let end = Session::new(&context, link, equipment).serve(&mut self.requests, cancel).await;
+        let patience = self.recovery.patience(&context).await;
+        let mut session = Session::new(&context, link, equipment, patience);
+        let end = tokio::select! {
+            end = session.serve(&mut self.requests, cancel) => end,
+            never = self.recovery.credit(&context, context.snapshot.subscribe()) => match never {},
+        };
         drop(claim);
         Some(end)
     }
@@ -224,6 +276,9 @@ fn turn_away(request: Request) {
             drop(reply.send(Err(SubmitError::Transient { cause })));
         }
         Request::Ussd { reply, .. } => drop(reply.send(Err(UssdError::NotReady))),
+        Request::AcceptCard { reply } => drop(reply.send(Err(AcceptError::NotReady))),
+        // It is about to be brought up anyway.
+        Request::StartAnew { reply } => drop(reply),
     }
 }
 

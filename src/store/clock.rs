@@ -107,7 +107,8 @@ const LARGEST_STAMP: &str = "SELECT max(
     ifnull((SELECT max(accepted_run) FROM outbox), 0),
     ifnull((SELECT max(sent_run) FROM outbox), 0),
     ifnull((SELECT max(done_run) FROM outbox), 0),
-    ifnull((SELECT max(submitted_run) FROM outbox_segment), 0))";
+    ifnull((SELECT max(submitted_run) FROM outbox_segment), 0),
+    ifnull((SELECT max(tried_run) FROM recovery_try), 0))";
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)

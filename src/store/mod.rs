@@ -9,12 +9,15 @@ mod concatenation;
 mod inbox;
 mod lock;
 mod outbox;
+mod probe;
 mod readers;
+mod recovery;
 mod reports;
 mod retention;
 mod rows;
 mod schema;
 mod self_test;
+mod sim_card;
 mod sims;
 mod spool;
 mod tally;
@@ -26,7 +29,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread::{self, JoinHandle},
@@ -34,8 +37,11 @@ use std::{
 
 pub use clock::{ClockSource, SystemClock};
 use jiff::Timestamp;
+pub use recovery::Recoveries;
 use rusqlite::Connection;
+pub use schema::prepare_folder;
 pub use self_test::NewSelfTest;
+pub use sim_card::CardSeen;
 use tokio::sync::{Notify, oneshot, watch};
 pub use types::*;
 pub use ussd::NewUssd;
@@ -66,7 +72,7 @@ impl Store {
     /// [`OpenError`], as there.
     pub fn open_with_clock(path: &Path, options: Options, clock: Arc<dyn ClockSource>) -> Result<Self, OpenError> {
         let database_error = |source| OpenError::Database { path: path.to_owned(), source };
-        schema::prepare_folder(path)?;
+        prepare_folder(path)?;
         let lock = Lock::take(path)?;
         let schema::Opened { connection, damage } = schema::open(path)?;
         let clock = RunClock::resume(clock, &connection).map_err(database_error)?;
@@ -77,6 +83,7 @@ impl Store {
             outbox: Arc::default(),
             arrivals: watch::Sender::new(last),
             transactions: AtomicU64::new(0),
+            unanswered: AtomicUsize::new(0),
         });
         let options = watch::Sender::new(options);
         let writer = Writer {
@@ -97,21 +104,43 @@ impl Store {
             signals,
             damage,
             options,
+            path: path.to_owned(),
             readers: Readers::new(path.to_owned()),
             mailbox: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
+    /// Proves that a transaction can be committed now. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]: why not.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.write(|work| {
+            work.connection.execute("UPDATE meta SET run_ms = run_ms", [])?;
+            Ok(())
+        })
+        .await
+    }
     /// Where a damaged database was put that this one replaces.
     #[must_use]
     pub fn damage(&self) -> Option<PathBuf> {
         self.inner.damage.clone()
     }
+    /// Damaged databases that were set aside, at whatever start, and still lie there.
+    #[must_use]
+    pub fn damaged_files(&self) -> Vec<PathBuf> {
+        schema::damaged_files(&self.inner.path)
+    }
     /// Transactions that changed something, since opening.
     #[must_use]
     pub fn transactions(&self) -> u64 {
         self.inner.signals.transactions.load(Ordering::Relaxed)
+    }
+    /// Changes that the writer has not answered yet. Whoever moves the clock waits until there are none.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.inner.signals.unanswered.load(Ordering::Acquire)
     }
     /// The running time now.
     pub fn now(&self) -> RunTime {
@@ -371,7 +400,13 @@ impl Store {
         let operation: Box<dyn Operation> = Box::new(Task::new(work, reply));
         {
             let mailbox = self.inner.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
-            match mailbox.as_ref().map(|sender| sender.try_send(operation)) {
+            let unanswered = &self.inner.signals.unanswered;
+            unanswered.fetch_add(1, Ordering::AcqRel);
+            let sent = mailbox.as_ref().map(|sender| sender.try_send(operation));
+            if !matches!(sent, Some(Ok(()))) {
+                unanswered.fetch_sub(1, Ordering::AcqRel);
+            }
+            match sent {
                 Some(Ok(())) => {}
                 Some(Err(TrySendError::Full(_))) => return Err(StoreError::Busy),
                 Some(Err(TrySendError::Disconnected(_))) | None => return Err(StoreError::Closed),
@@ -396,6 +431,7 @@ struct Inner {
     signals: Arc<Signals>,
     damage: Option<PathBuf>,
     options: watch::Sender<Options>,
+    path: PathBuf,
     readers: Readers,
     mailbox: Mutex<Option<SyncSender<Box<dyn Operation>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,

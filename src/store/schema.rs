@@ -201,8 +201,9 @@ CREATE TABLE pin_attempt (
 /// What is kept about SIMs and modems beyond their messages.
 ///
 /// `balance_sim` and `balance_day.sim` name the SIM a balance was read of, since another card in the same slot has another
-/// account. `sim_card` is the card the operator knows in a slot. `self_test` has the latest tests of each slot: a late one has
-/// to be known again, and the last that came back tells how long none has.
+/// account. `sim_card.iccid` is the card the operator knows in a slot, `present` the one that was seen there last.
+/// `self_test` has the latest tests of each slot: a late one has to be known again, and the last that came back tells how
+/// long none has. `recovery_try` holds the tries of the last hour, by which a ladder is bounded also over restarts.
 const V2: &str = "
 ALTER TABLE message ADD COLUMN origin TEXT NOT NULL DEFAULT 'sms' CHECK (origin IN ('sms', 'ussd'));
 ALTER TABLE outbox ADD COLUMN purpose TEXT NOT NULL DEFAULT 'message' CHECK (purpose IN ('message', 'self-test'));
@@ -235,6 +236,7 @@ CREATE INDEX self_test_by_slot ON self_test (slot);
 CREATE TABLE sim_card (
     slot TEXT PRIMARY KEY,
     iccid TEXT NOT NULL,
+    present TEXT NOT NULL,
     accepted_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -247,6 +249,14 @@ CREATE TABLE recovery (
     last_cured_at INTEGER,
     PRIMARY KEY (slot, rung)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE recovery_try (
+    id INTEGER PRIMARY KEY,
+    slot TEXT NOT NULL,
+    rung TEXT NOT NULL,
+    tried_run INTEGER NOT NULL
+) STRICT;
+CREATE INDEX recovery_try_by_slot ON recovery_try (slot, tried_run);
 ";
 
 /// A checked database of the newest schema, and where a damaged one it replaces was put.
@@ -256,8 +266,11 @@ pub(super) struct Opened {
     pub(super) damage: Option<PathBuf>,
 }
 
-/// Makes the folder of `path`, readable by the owner only.
-pub(super) fn prepare_folder(path: &Path) -> Result<(), OpenError> {
+/// Makes the folder of the database `path`, readable by the owner only.
+///
+/// # Errors
+/// [`OpenError::Folder`].
+pub fn prepare_folder(path: &Path) -> Result<(), OpenError> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => DirBuilder::new()
             .recursive(true)
@@ -380,4 +393,20 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
         File::open(folder)?.sync_all()?;
     }
     Ok(aside)
+}
+
+/// What [`set_aside`] left beside `path` and nobody has taken away, without the companions.
+pub(super) fn damaged_files(path: &Path) -> Vec<PathBuf> {
+    let Some(prefix) = path.file_name().map(|name| format!("{}.damaged-", name.to_string_lossy())) else {
+        return Vec::new();
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let is_ours = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        name.strip_prefix(&prefix).is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
+    };
+    let mut found: Vec<_> = names.filter(is_ours).collect();
+    found.sort();
+    found
 }

@@ -55,7 +55,7 @@ fn stats_are_upstreams_table() {
     let expected = "\
 + Get status ...
 #       Port          Phone number    dB  Network        Balance  #Snt  Last sent  #Rcv  Last recv  #Init  \
-Last init         Health  Health state message  Status
+Last init         Health  Health state message  Status  Recovered
 00      /dev/ttyUSB0  +491760000000  -71  Vodafone.de  EUR 12.34     2                7                 1  \
 2026-11-20 22:46  OK      \u{fffd}odd                  Ready.
 roof-1  /dev/ttyUSB0  +491760000000  -71  Vodafone.de                2                7                 1  \

@@ -39,7 +39,7 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) store: Store,
     pub(crate) ca: PathBuf,
-    pub(crate) mail_health: watch::Sender<Health>,
+    pub(crate) health: watch::Sender<Health>,
     pub(crate) stop: CancellationToken,
     pub(crate) server: JoinHandle<()>,
     pub(crate) reloader: tls::Reloader,
@@ -75,13 +75,13 @@ impl Gateway {
             handles.insert(slot.id.clone(), handle);
             modems.push((snapshot, task));
         }
-        let (mail_health, mail) = watch::channel(Health::ok());
+        let (health, seen) = watch::channel(Health::ok());
         let (configure, config) = watch::channel(Arc::new(config(api, slots)));
         let backends = Backends {
             config,
             store: store.clone(),
             pool: Pool::new(handles),
-            mail_health: Some(mail),
+            health: seen,
             text_fits: |text| text.chars().count() <= 255 * 67,
         };
         let methods = Methods::start(backends).expect("the token checker");
@@ -91,7 +91,7 @@ impl Gateway {
         let server = tokio::spawn(server.run(stop.clone()));
         let ca = folder.path().join("ca.pem");
         let arrived = std::cell::Cell::new(0);
-        Self { address, store, ca, mail_health, stop, server, reloader, methods, modems, folder, arrived, configure }
+        Self { address, store, ca, health, stop, server, reloader, methods, modems, folder, arrived, configure }
     }
 
     /// Lets a message arrive in slot `00`.

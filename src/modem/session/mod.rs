@@ -6,6 +6,7 @@
 mod balance;
 mod poll;
 mod requests;
+mod sim_card;
 mod storage;
 mod ussd;
 
@@ -23,13 +24,15 @@ use super::{
     bringup::Capabilities,
     health::Observation,
     intake::Receiver,
+    ladder::Failure,
     link::{Link, LinkError},
     starting::StartFault,
     task::Context,
 };
 use crate::at::{Command, CommandError, Cusd, Memory, Response, Urc};
 
-/// How often the modem is asked for signal, registration and memories: what a lost `+CMTI` costs at most.
+/// How often the memories are swept and announcements set again: what a lost `+CMTI` costs at most. The full check of
+/// health comes at the slot's `health_check_interval`.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
 /// How often an unregistered modem is asked whether it has found a network.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(5);
@@ -48,15 +51,27 @@ pub(super) enum End {
     /// The daemon stops.
     #[error("stopped")]
     Cancelled,
+    /// Somebody asked for it.
+    #[error("Modem: it is started anew, as asked")]
+    StartAnew,
     /// The modem started anew by itself.
     #[error("Modem: it restarted by itself ({0})")]
     Restarted(String),
     /// Bring-up gave up.
     #[error("{0}")]
     NotStarted(StartFault),
-    /// Port gone, or silence.
+    /// The port is gone.
     #[error("Modem: {0}")]
     Lost(String),
+    /// The port is there, and the modem silent.
+    #[error("Modem: {0}")]
+    Hung(String),
+    /// The port cannot be opened.
+    #[error("Modem: {0}")]
+    NoPort(std::io::Error),
+    /// It works but for a network, and that for too long.
+    #[error("Network: not registered for {0} minutes; the modem is restarted")]
+    Unregistered(u64),
 }
 
 impl End {
@@ -64,9 +79,30 @@ impl End {
     pub(super) const fn status(&self) -> &'static str {
         match self {
             Self::Cancelled => "Stopped.",
-            Self::Restarted(_) => "Try to initialize modem.",
+            Self::Restarted(_) | Self::StartAnew => "Try to initialize modem.",
             Self::NotStarted(fault) => fault.status(),
-            Self::Lost(_) => "Timeout.",
+            Self::Lost(_) | Self::Hung(_) => "Timeout.",
+            Self::NoPort(_) => "Failed to connect to modem.",
+            Self::Unregistered(_) => "Waiting for network.",
+        }
+    }
+
+    /// The same where the port is still there.
+    fn of_hung_modem(self) -> Self {
+        if let Self::Lost(cause) = self { Self::Hung(cause) } else { self }
+    }
+
+    /// What the recovery ladder makes of it.
+    pub(super) fn failure(&self) -> Failure {
+        use std::io::ErrorKind::{NotFound, PermissionDenied, ResourceBusy};
+        match self {
+            Self::Hung(_) => Failure::Hung,
+            Self::Unregistered(_) => Failure::Unregistered,
+            Self::NotStarted(fault) => fault.failure(),
+            Self::NoPort(error) if error.kind() == NotFound => Failure::Away,
+            Self::NoPort(error) if matches!(error.kind(), PermissionDenied | ResourceBusy) => Failure::Incurable,
+            Self::NoPort(_) => Failure::Hung,
+            Self::Cancelled | Self::Restarted(_) | Self::Lost(_) | Self::StartAnew => Failure::Away,
         }
     }
 }
@@ -86,6 +122,11 @@ pub(super) struct Session<'a> {
     started: Instant,
     next_poll: Instant,
     next_search: Instant,
+    /// When the full check of health is due.
+    next_check: Instant,
+    /// When a modem that finds no network is restarted, if it may be.
+    give_up_network: Option<Instant>,
+    patience: Option<Duration>,
     timeouts: u32,
 }
 
@@ -102,8 +143,9 @@ struct Work {
 }
 
 impl<'a> Session<'a> {
-    /// Takes over a modem that bring-up has finished with. The memories are swept first of all.
-    pub(super) fn new(context: &'a Context, link: Link, equipment: Capabilities) -> Self {
+    /// Takes over a modem that bring-up has finished with. The memories are swept first of all. `patience` is how long it
+    /// may be without a network, `None` for ever.
+    pub(super) fn new(context: &'a Context, link: Link, equipment: Capabilities, patience: Option<Duration>) -> Self {
         let seen = Observation {
             signal: equipment.signal,
             registration: equipment.registration,
@@ -113,6 +155,7 @@ impl<'a> Session<'a> {
             intake_blocked: false,
             self_test: None,
             account: None,
+            sim_swap: None,
         };
         let slot = &context.slot();
         let receiver = Receiver {
@@ -135,17 +178,22 @@ impl<'a> Session<'a> {
             started: Instant::now(),
             next_poll: Instant::now() + POLL_INTERVAL,
             next_search: Instant::now() + SEARCH_INTERVAL,
+            next_check: Instant::now() + context.slot().health_check_interval,
+            give_up_network: patience.map(|patience| Instant::now() + patience),
+            patience,
             timeouts: 0,
         }
     }
 
     /// Serves until the modem or the daemon ends.
     pub(super) async fn serve(&mut self, requests: &mut mpsc::Receiver<Request>, cancel: &CancellationToken) -> End {
+        self.look_at_card().await;
         self.look_at_self_test().await;
         self.recall_balance().await;
         self.publish();
         match self.run(requests, cancel).await {
             Ok(end) | Err(end) => {
+                let end = if self.link.is_hung() { end.of_hung_modem() } else { end };
                 self.lose_ussd(&end);
                 self.save_handed_over().await;
                 end
@@ -171,6 +219,7 @@ impl<'a> Session<'a> {
             }
             let search = (!self.seen.registration.is_registered()).then_some(self.next_search);
             let balance = self.next_balance.filter(|_| self.seen.registration.is_registered());
+            let network_deadline = self.network_deadline();
             let ussd_deadline = self.ussd.as_ref().map(|dialogue| dialogue.deadline);
             tokio::select! {
                 biased;
@@ -182,6 +231,8 @@ impl<'a> Session<'a> {
                 },
                 () = until(ussd_deadline) => self.abandon_ussd().await?,
                 () = sleep_until(self.next_poll) => self.poll().await?,
+                () = sleep_until(self.next_check) => self.check().await?,
+                () = until(network_deadline) => return Ok(End::Unregistered(self.minutes_of_patience())),
                 () = until(search) => self.search().await?,
                 () = until(balance) => self.check_balance().await?,
             }
@@ -204,16 +255,19 @@ impl<'a> Session<'a> {
             Urc::Registration(state) => {
                 if state.is_registered() && !self.seen.registration.is_registered() {
                     // The network's name is news too.
-                    self.next_poll = Instant::now();
+                    self.next_check = Instant::now();
                 }
-                self.seen.registration = state;
+                self.registration_is(state);
                 self.publish();
             }
             Urc::Restarted(line) if self.is_settling(&line) => {
                 debug!(modem = %self.context.slot().id, %line, "the modem has finished starting");
             }
             Urc::Restarted(line) => return Err(End::Restarted(line)),
-            Urc::Pin(state) => debug!(modem = %self.context.slot().id, ?state, "SIM state"),
+            Urc::Pin(state) => {
+                debug!(modem = %self.context.slot().id, ?state, "SIM state");
+                self.next_check = Instant::now();
+            }
             Urc::Ring | Urc::Ignored(_) | Urc::Unknown(_) => {}
         }
         Ok(())
@@ -256,7 +310,7 @@ impl<'a> Session<'a> {
                 if matches!(error, CommandError::TimedOut { .. }) {
                     self.timeouts += 1;
                     if self.timeouts >= MOST_TIMEOUTS {
-                        return Err(End::Lost("the modem does not answer".to_owned()));
+                        return Err(End::Hung("no answer".to_owned()));
                     }
                 } else {
                     self.timeouts = 0;

@@ -4,21 +4,47 @@ use jiff::tz::TimeZone;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::{super::health::judge, End, POLL_INTERVAL, SEARCH_INTERVAL, Session};
+use super::{
+    super::{
+        bringup::BringupError,
+        health::{fullest, judge},
+        starting::StartFault,
+    },
+    End, POLL_INTERVAL, SEARCH_INTERVAL, Session,
+};
 use crate::{
-    at::Command,
+    at::{CmeError, Command, CommandError, PinState, RegistrationState},
     model::{Health, HealthLevel},
     self_test::verdict::finding,
 };
 
 impl Session<'_> {
-    /// Asks for signal, registration and operator, and has the memories swept.
-    ///
-    /// PDU mode and announcements are set again each time: a module that reset itself silently has lost them, and would
-    /// never announce anything again.
+    /// Has the memories swept, after PDU mode and announcements were set again: a module that reset itself silently has
+    /// lost them, and would never announce anything again.
     pub(super) async fn poll(&mut self) -> Result<(), End> {
         self.next_poll = Instant::now() + POLL_INTERVAL;
         self.work.handed_over.append(&mut self.work.held_back);
+        let _ = self.command(Command::pdu_mode()).await?;
+        if let Some(indication) = self.equipment.indication {
+            let _ = self.command(Command::indications(indication)).await?;
+        }
+        let _ = self.command(Command::ussd_notices()).await?;
+        self.work.sweep = true;
+        let before = self.seen.self_test.clone();
+        self.look_at_self_test().await;
+        if self.seen.self_test != before {
+            self.publish();
+        }
+        // While something is wrong it is looked at more often, so that the end of it is noticed soon.
+        if judge(&self.seen).level != HealthLevel::Ok {
+            self.check().await?;
+        }
+        Ok(())
+    }
+
+    /// The full check of health but for the memories, which every poll looks at: SIM, signal, registration, operator.
+    pub(super) async fn check(&mut self) -> Result<(), End> {
+        self.look_at_lock().await?;
         if let Ok(response) = self.command(Command::signal()).await? {
             self.seen.signal = response.signal().map_or(99, |signal| signal.strength);
         }
@@ -27,15 +53,35 @@ impl Session<'_> {
         if let Ok(response) = self.command(Command::operator()).await? {
             self.receiver.network = response.operator().unwrap_or_default();
         }
-        let _ = self.command(Command::pdu_mode()).await?;
-        if let Some(indication) = self.equipment.indication {
-            let _ = self.command(Command::indications(indication)).await?;
-        }
-        let _ = self.command(Command::ussd_notices()).await?;
-        self.work.sweep = true;
-        self.look_at_self_test().await;
+        // From its end: a modem that answers slowly must not be asked all the time.
+        self.next_check = Instant::now() + self.context.slot().health_check_interval;
         self.publish();
         Ok(())
+    }
+
+    /// Checks soon, since something says that health has changed.
+    pub(super) fn check_now(&mut self) {
+        self.next_check = Instant::now();
+    }
+
+    /// The registration is known anew. A modem that loses it has its time to find a network again.
+    pub(super) fn registration_is(&mut self, state: RegistrationState) {
+        if self.seen.registration.is_registered() && !state.is_registered() {
+            self.give_up_network = self.patience.map(|patience| Instant::now() + patience);
+        }
+        self.seen.registration = state;
+    }
+
+    /// When to give up on finding a network. A refusal by the network is nothing a restart cures, nor is a missing SIM.
+    pub(super) fn network_deadline(&self) -> Option<Instant> {
+        let curable = !self.seen.registration.is_registered()
+            && self.seen.registration != RegistrationState::Denied
+            && !self.seen.imsi.is_empty();
+        self.give_up_network.filter(|_| curable)
+    }
+
+    pub(super) fn minutes_of_patience(&self) -> u64 {
+        self.patience.map_or(0, |patience| patience.as_secs() / 60)
     }
 
     /// Reads from the record whether the self-test SMS comes back.
@@ -59,10 +105,23 @@ impl Session<'_> {
     pub(super) async fn search(&mut self) -> Result<(), End> {
         self.look_at_registration().await?;
         if self.seen.registration.is_registered() {
-            return self.poll().await;
+            return self.check().await;
         }
         self.publish();
         Ok(())
+    }
+
+    /// Whether the SIM is still there and open. One that is not is met by a new bring-up, which knows what to say of it.
+    async fn look_at_lock(&mut self) -> Result<(), End> {
+        match self.command(Command::pin_state()).await? {
+            Ok(response) if response.pin_state().is_some_and(|state| state != PinState::Ready) => {
+                Err(End::Restarted("the SIM is locked".to_owned()))
+            }
+            Err(CommandError::Cme(CmeError::SIM_NOT_INSERTED)) => {
+                Err(End::NotStarted(StartFault::Bringup(BringupError::SimMissing)))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Reads what a SIM that was still busy did not tell at bring-up.
@@ -98,7 +157,7 @@ impl Session<'_> {
             }
         }
         if let Some(state) = state {
-            self.seen.registration = state;
+            self.registration_is(state);
         }
         Ok(())
     }
@@ -115,6 +174,7 @@ impl Session<'_> {
             snapshot.signal = self.seen.signal;
             self.receiver.network.clone_into(&mut snapshot.network);
             snapshot.health = health;
+            snapshot.storage = fullest(&self.seen.storage).map_or((0, 0), |memory| (memory.used, memory.total));
             self.seen.smsc.clone_into(&mut snapshot.smsc);
             // Without an ICCID the IMSI would stand for the SIM from now on, and rows kept under its old name be lost.
             if !snapshot.iccid.is_empty() {

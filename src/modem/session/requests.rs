@@ -5,7 +5,7 @@ use super::{
     End, Session, lost,
 };
 use crate::{
-    at::{Command, CommandError, PduHex},
+    at::{CmeError, CmsError, Command, CommandError, PduHex},
     model::{Classified, ErrorClass},
 };
 
@@ -22,6 +22,14 @@ impl Session<'_> {
                 end
             }
             Request::Ussd { ask, reply } => self.take_ussd_step(ask, reply).await,
+            Request::AcceptCard { reply } => {
+                self.accept_card(reply).await;
+                Ok(())
+            }
+            Request::StartAnew { reply } => {
+                let _ = reply.send(());
+                Err(End::StartAnew)
+            }
         }
     }
 
@@ -50,7 +58,12 @@ impl Session<'_> {
                     cause: "the modem gave no message reference".to_owned(),
                 }))
             }
-            Err(LinkError::Command(error)) => Ok(Err(submit_error(&error))),
+            Err(LinkError::Command(error)) => {
+                if tells_of_no_network(&error) {
+                    self.check_now();
+                }
+                Ok(Err(submit_error(&error)))
+            }
             Err(LinkError::Lost { cause, after_payload }) => {
                 let answer = if after_payload {
                     SubmitError::OutcomeUnknown { cause: cause.clone() }
@@ -61,6 +74,11 @@ impl Session<'_> {
             }
         }
     }
+}
+
+/// No network service or out of its reach (TS 27.005 3.2.5: 331, 332, 38; TS 27.007 9.2: 30, 31).
+fn tells_of_no_network(error: &CommandError) -> bool {
+    matches!(error, CommandError::Cms(CmsError::Code(38 | 331 | 332)) | CommandError::Cme(CmeError::Code(30 | 31)))
 }
 
 fn submit_error(error: &CommandError) -> SubmitError {

@@ -170,7 +170,7 @@ impl Bench {
             match starting::bring_up(&context, &mut link).await {
                 Ok(equipment) => {
                     context.publish(|seen| seen.iccid = equipment.iccid.clone().unwrap_or_default());
-                    Session::new(&context, link, equipment).serve(&mut mailbox, &cancel).await.to_string()
+                    Session::new(&context, link, equipment, None).serve(&mut mailbox, &cancel).await.to_string()
                 }
                 Err(fault) => fault.to_string(),
             }
@@ -374,7 +374,7 @@ async fn a_pin_that_was_taken_is_used_again_after_a_power_cycle_and_a_wrong_one_
     assert_eq!(bench.told("AT+CPIN=\"1234\""), 3);
 
     let with_pin = std::mem::replace(&mut bench.context.slot, watch::channel(Arc::new(sample::slot("00", "+49"))).1);
-    assert_eq!(bench.start().end.await.unwrap(), "SIM PIN required");
+    assert!(bench.start().end.await.unwrap().contains("SIM PIN required"));
     bench.context.slot = with_pin;
     bench.modem().answers.remove("AT+CPIN=\"1234\"");
     let _session = bench.start();

@@ -38,8 +38,8 @@ pub struct Backends {
     pub store: Store,
     /// The modems.
     pub pool: Pool,
-    /// Health of the mailer; `None` if mail is switched off.
-    pub mail_health: Option<watch::Receiver<Health>>,
+    /// Health of the whole gateway.
+    pub health: watch::Receiver<Health>,
     /// Whether a text fits into as many segments as one message can have.
     pub text_fits: fn(&str) -> bool,
 }

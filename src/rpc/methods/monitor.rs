@@ -12,20 +12,15 @@ use super::{
 use crate::{
     balance,
     config::Slot,
-    model::{BalanceDay, Health, HealthLevel, ModemSnapshot, SelfTestReturn},
-    store::SimFacts,
+    model::{BalanceDay, ModemSnapshot, Rung, SelfTestReturn},
+    store::{Recoveries, SimFacts},
 };
 
 /// `get_health_state(token)`.
 pub(super) async fn health_state(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let token = token(&mut Arguments::new(params, 1, 1)?)?;
     context.authorise(caller, &token, &context.config.gateway.api.token_get_health_state).await?;
-    let mut health = pool_health(&context.backends.pool.snapshots());
-    if context.config.gateway.mail.enabled
-        && let Some(mail) = &context.backends.mail_health
-    {
-        health.merge(mail.borrow().clone());
-    }
+    let health = context.backends.health.borrow().clone();
     Ok(Value::Array(vec![Value::string(health.level.as_str()), Value::String(health.message())]))
 }
 
@@ -36,12 +31,15 @@ pub(super) async fn stats(context: &Context<'_>, caller: &Caller, params: Vec<Va
     let facts = context.backends.store.sim_facts().await.map_err(|error| store_fault(&error))?;
     let tests = context.backends.store.self_tests().await.map_err(|error| store_fault(&error))?;
     let history = context.backends.store.balance_history().await.map_err(|error| store_fault(&error))?;
+    let recoveries = context.backends.store.recoveries().await.map_err(|error| store_fault(&error))?;
     let zone = TimeZone::system();
     let modems = context.backends.pool.snapshots().into_iter().map(|modem| {
         let slot = context.config.slots.iter().find(|slot| slot.id == modem.slot);
         let currency = slot.map_or("", |slot| slot.currency.as_str());
         let back = tests.get(&modem.slot).and_then(|tests| tests.iter().rev().find_map(|test| test.back));
-        let mut members = describe(&modem, facts.get(&modem.slot), history.get(&modem.slot), currency, &zone);
+        let recoveries = recoveries.get(&modem.slot).copied().unwrap_or_default();
+        let (facts, history) = (facts.get(&modem.slot), history.get(&modem.slot));
+        let mut members = describe(&modem, facts, history, recoveries, currency, &zone);
         if let (Value::Struct(members), Some(slot)) = (&mut members, slot) {
             members.extend(thresholds(slot));
             members.extend(self_test(back, &zone));
@@ -51,10 +49,12 @@ pub(super) async fn stats(context: &Context<'_>, caller: &Caller, params: Vec<Va
     Ok(Value::Array(vec![Value::string("OK"), Value::Struct(modems.collect())]))
 }
 
+/// The members upstream has, then our own.
 fn describe(
     modem: &ModemSnapshot,
     facts: Option<&SimFacts>,
     history: Option<&Vec<BalanceDay>>,
+    recoveries: Recoveries,
     currency: &str,
     zone: &TimeZone,
 ) -> Value {
@@ -82,6 +82,13 @@ fn describe(
         ("last_init", local(modem.last_init)),
         ("last_received", local(facts.last_received)),
         ("last_sent", local(facts.last_sent)),
+        ("model", Value::string(modem.model.as_str())),
+        ("imei", Value::string(modem.imei.as_str())),
+        ("iccid", Value::string(modem.iccid.as_str())),
+        ("storage_used", int(modem.storage.0)),
+        ("storage_total", int(modem.storage.1)),
+        ("recoveries", int(recoveries.cured)),
+        ("recovered_by", Value::string(recoveries.last.map_or("", Rung::as_str))),
     ])
 }
 
@@ -108,22 +115,6 @@ fn thresholds(slot: &Slot) -> [(String, Value); 2] {
     .map(|(name, micros)| (name.to_owned(), units(micros)))
 }
 
-/// Health of the whole pool; modems that are switched off do not count.
-fn pool_health(modems: &[ModemSnapshot]) -> Health {
-    let mut health = Health::ok();
-    let enabled: Vec<_> = modems.iter().filter(|modem| modem.enabled).collect();
-    if enabled.is_empty() {
-        health.add(HealthLevel::Critical, "Pool: no modem is configured");
-    } else if enabled.iter().all(|modem| modem.port.is_empty()) {
-        health.add(HealthLevel::Critical, "Pool: no modem was found");
-    }
-    for modem in enabled {
-        let reasons = modem.health.reasons.iter().map(|reason| format!("{}: {reason}", modem.slot)).collect();
-        health.merge(Health { level: modem.health.level, reasons });
-    }
-    health
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -141,6 +132,7 @@ mod tests {
     fn statistics_have_upstreams_members_and_types() {
         let mut seen = modem("00", "/dev/ttyUSB0");
         seen.signal = 21;
+        seen.storage = (3, 20);
         seen.last_init = Some("2026-11-20T22:19:05Z".parse().unwrap());
         let facts = SimFacts {
             sent: 3,
@@ -152,7 +144,8 @@ mod tests {
         };
         let day = |day: &str, micros| BalanceDay { day: day.parse().unwrap(), micros };
         let days = vec![day("2026-11-19", 15_000_000), day("2026-11-20", 12_340_000)];
-        let value = describe(&seen, Some(&facts), Some(&days), "EUR", &TimeZone::UTC);
+        let recoveries = Recoveries { cured: 2, last: Some(Rung::Reset) };
+        let value = describe(&seen, Some(&facts), Some(&days), recoveries, "EUR", &TimeZone::UTC);
         for (name, expected) in [
             ("phone_number", Value::string("+491760000000")),
             ("current_network", Value::string("")),
@@ -171,6 +164,13 @@ mod tests {
             ("last_init", Value::string("2026-11-20 22:19")),
             ("last_received", Value::string("")),
             ("last_sent", Value::string("")),
+            ("model", Value::string("")),
+            ("imei", Value::string("")),
+            ("iccid", Value::string("")),
+            ("storage_used", Value::int(3)),
+            ("storage_total", Value::int(20)),
+            ("recoveries", Value::int(2)),
+            ("recovered_by", Value::string("reset")),
         ] {
             assert_eq!(value.member(name), Some(&expected), "{name}");
         }
@@ -183,30 +183,13 @@ mod tests {
         assert_eq!(tested, [Value::string("2026-11-20 00:00"), Value::double(4.25)]);
         assert_eq!(self_test(None, &TimeZone::UTC).map(|(_, value)| value), [Value::string(""), Value::string("")]);
         seen.iccid = "8949020001".into();
-        let other_card = describe(&seen, Some(&facts), Some(&days), "EUR", &TimeZone::UTC);
+        let other_card = describe(&seen, Some(&facts), Some(&days), recoveries, "EUR", &TimeZone::UTC);
         for name in ["balance", "balance_at", "balance_days_left"] {
             assert_eq!(other_card.member(name), Some(&Value::string("")), "{name} of another card");
         }
-        let unknown = describe(&seen, None, None, "EUR", &TimeZone::UTC);
-        assert_eq!(unknown.member("balance"), Some(&Value::string("")));
-    }
-
-    #[test]
-    fn health_of_the_pool() {
-        let mut off = modem("off", "");
-        off.enabled = false;
-        off.health = Health::of(HealthLevel::Critical, "never seen");
-        let mut weak = modem("01", "/dev/ttyUSB1");
-        weak.health = Health::of(HealthLevel::Warning, "Signal: weak");
-        for (modems, level, message) in [
-            (vec![], HealthLevel::Critical, "Pool: no modem is configured"),
-            (vec![off.clone()], HealthLevel::Critical, "Pool: no modem is configured"),
-            (vec![modem("00", "")], HealthLevel::Critical, "Pool: no modem was found"),
-            (vec![modem("00", "/dev/ttyUSB0"), off], HealthLevel::Ok, ""),
-            (vec![modem("00", ""), weak], HealthLevel::Warning, "01: Signal: weak"),
-        ] {
-            let health = pool_health(&modems);
-            assert_eq!((health.level, health.message().as_str()), (level, message));
+        let unknown = describe(&seen, None, None, Recoveries::default(), "EUR", &TimeZone::UTC);
+        for member in ["balance", "recovered_by"] {
+            assert_eq!(unknown.member(member), Some(&Value::string("")));
         }
     }
 }

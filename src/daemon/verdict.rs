@@ -1,0 +1,163 @@
+//! Keeps the health of the whole gateway: judged anew at every change and at least at the pool's
+//! `health_check_interval`, published for those who ask, logged once a change of level.
+
+use std::sync::Arc;
+
+use tokio::{
+    sync::watch,
+    time::{Duration, Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    config::Config,
+    model::{Health, HealthLevel},
+    pool::Pool,
+    pool_health::{StoreCondition, judge},
+    store::Store,
+};
+
+/// Longest a commit may take.
+const COMMIT: Duration = Duration::from_secs(10);
+
+/// What the verdict is made of, and where it goes.
+#[derive(Clone, Debug)]
+pub(super) struct Verdict {
+    pub(super) pool: Pool,
+    pub(super) store: Store,
+    pub(super) mail: watch::Receiver<Health>,
+    pub(super) config: watch::Receiver<Arc<Config>>,
+    pub(super) published: watch::Sender<Health>,
+}
+
+impl Verdict {
+    /// Works until `cancel`.
+    pub(super) async fn run(mut self, cancel: CancellationToken) {
+        let mut store = StoreCondition::default();
+        let mut looked = None;
+        loop {
+            // Subscribed before looking, so that no change falls between.
+            let changed = self.pool.changed();
+            self.publish(&store);
+            let interval = self.config.borrow_and_update().gateway.modempool.health_check_interval;
+            let round = looked.map_or_else(Instant::now, |at| at + interval);
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = changed => {}
+                Ok(()) = self.mail.changed() => {}
+                Ok(()) = self.config.changed() => {}
+                () = sleep_until(round) => {
+                    store = condition(&self.store).await;
+                    looked = Some(Instant::now());
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self, store: &StoreCondition) {
+        let mail = self.mail.borrow_and_update().clone();
+        let health = judge(&self.pool.snapshots(), Some(&mail), store);
+        let before = self.published.send_replace(health.clone()).level;
+        if before == health.level {
+            return;
+        }
+        match health.level {
+            HealthLevel::Ok => info!("the gateway is healthy"),
+            level @ (HealthLevel::Warning | HealthLevel::Critical) => {
+                warn!(%level, reason = %health.message(), "health of the gateway changed")
+            }
+        }
+    }
+}
+
+async fn condition(store: &Store) -> StoreCondition {
+    let failure = match timeout(COMMIT, store.check()).await {
+        Ok(checked) => checked.err().map(|error| error.to_string()),
+        Err(_) => Some(format!("no commit within {} s", COMMIT.as_secs())),
+    };
+    StoreCondition { set_aside: store.damaged_files(), failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, fs};
+
+    use tempfile::TempDir;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{
+        model::{ModemSnapshot, SlotId},
+        modem::sample,
+        pool::SlotHandle,
+        store::Options,
+    };
+
+    /// Longest anything may take; only failures wait that long.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn becomes(seen: &mut watch::Receiver<Health>, level: HealthLevel, word: &str) {
+        let waiting = seen.wait_for(|health| health.level == level && health.message().contains(word));
+        timeout(PATIENCE, waiting).await.expect(word).unwrap();
+    }
+
+    /// A verdict over one modem and mail.
+    struct Bench {
+        folder: TempDir,
+        store: Store,
+        modem: watch::Sender<ModemSnapshot>,
+        mail: watch::Sender<Health>,
+        seen: watch::Receiver<Health>,
+        _mailbox: mpsc::Receiver<crate::modem::Request>,
+    }
+
+    impl Bench {
+        async fn start(interval: Duration) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let options = Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 100 };
+            let store = Store::open(&folder.path().join("smsgate.db"), options).unwrap();
+            let mut first = ModemSnapshot::absent(SlotId::new("00"), true, "");
+            "/dev/ttyUSB0".clone_into(&mut first.port);
+            let (modem, snapshot) = watch::channel(first);
+            let (requests, mailbox) = mpsc::channel(1);
+            let pool = Pool::new(BTreeMap::from([(SlotId::new("00"), SlotHandle { snapshot, requests })]));
+            let (mail, mail_seen) = watch::channel(Health::ok());
+            let (published, seen) = watch::channel(Health::of(HealthLevel::Warning, "starting"));
+            let mut config = Config::clone(&sample::config(Vec::new()));
+            config.gateway.modempool.health_check_interval = interval;
+            let config = watch::channel(Arc::new(config)).1;
+            let verdict = Verdict { pool, store: store.clone(), mail: mail_seen, config, published };
+            tokio::spawn(verdict.run(CancellationToken::new()));
+            let mut bench = Self { folder, store, modem, mail, seen, _mailbox: mailbox };
+            becomes(&mut bench.seen, HealthLevel::Ok, "").await;
+            bench
+        }
+    }
+
+    #[tokio::test]
+    async fn changes_of_modems_and_mail_wait_for_no_round() {
+        let Bench { modem, mail, mut seen, folder: _folder, .. } = Bench::start(Duration::from_secs(3600)).await;
+        modem.send_modify(|modem| modem.health = Health::of(HealthLevel::Warning, "Signal: weak"));
+        becomes(&mut seen, HealthLevel::Warning, "00: Signal: weak").await;
+        mail.send_replace(Health::of(HealthLevel::Critical, "Mail: 535 no"));
+        becomes(&mut seen, HealthLevel::Critical, "Mail: 535").await;
+        mail.send_replace(Health::ok());
+        modem.send_modify(|modem| modem.health = Health::ok());
+        becomes(&mut seen, HealthLevel::Ok, "").await;
+    }
+
+    #[tokio::test]
+    async fn the_store_is_looked_at_each_round() {
+        let mut bench = Bench::start(Duration::from_millis(20)).await;
+        let aside = bench.folder.path().join("smsgate.db.damaged-1");
+        fs::write(&aside, "").unwrap();
+        fs::write(bench.folder.path().join("smsgate.db.damaged-1-wal"), "").unwrap();
+        becomes(&mut bench.seen, HealthLevel::Critical, "damaged-1 ").await;
+        assert_eq!(bench.seen.borrow().reasons.len(), 1, "its companions are no databases");
+        fs::remove_file(&aside).unwrap();
+        becomes(&mut bench.seen, HealthLevel::Ok, "").await;
+        bench.store.close().await;
+        becomes(&mut bench.seen, HealthLevel::Critical, "nothing can be saved").await;
+    }
+}
