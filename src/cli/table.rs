@@ -124,13 +124,21 @@ const COLUMNS: [Column; 16] = [
     Column::elastic("Status", 12, 40, 8),
     Column::fixed("Recovered", false, 14, 12),
 ];
-/// Whose end tells more than its beginning.
+const SLOT: usize = 0;
+/// Its end tells more than its beginning.
 const PORT: usize = 1;
 const HEALTH: usize = 12;
 const REASON: usize = 13;
 const REASON_LEAST: usize = 20;
-/// Who gets what room is left, in this order: slot, reason, network, status, port.
-const ELASTIC: [usize; 5] = [0, REASON, 4, 14, PORT];
+/// Who gets what room is left, and up to what width, in this order.
+const ELASTIC: [(usize, usize); 6] = [
+    (REASON, COMFORT.0),
+    (SLOT, usize::MAX),
+    (4, usize::MAX),
+    (14, usize::MAX),
+    (PORT, usize::MAX),
+    (REASON, usize::MAX),
+];
 /// A reason should have so much room before columns of this rank and above are shown.
 const COMFORT: (usize, u8) = (40, 6);
 
@@ -154,10 +162,10 @@ fn fitted(natural: &[usize], width: Option<usize>) -> Vec<(usize, usize)> {
         }
     }
     let mut spare = (width + GAP.len()).saturating_sub(taken(&shown));
-    for at in ELASTIC {
+    for (at, limit) in ELASTIC {
         if let Some((_, room)) = shown.iter_mut().find(|(shown, _)| *shown == at) {
             let wanted = column(at, natural.get(at).copied().unwrap_or_default(), |column| column.most);
-            let more = wanted.saturating_sub(*room).min(spare);
+            let more = wanted.min(limit).saturating_sub(*room).min(spare);
             *room += more;
             spare -= more;
         }
@@ -276,9 +284,8 @@ mod tests {
             (40, &["#", "Health", "Health state message"][..], &["Phone number", "dB"][..]),
             (80, &["Phone number", "dB", "Network", "Balance", "Health state message"], &["#Snt", "Last init"]),
             (100, &["Phone number", "dB", "Network", "Balance", "Health state message"], &["#Snt", "Port"]),
-            (120, &["#Snt", "#Rcv"], &["Port", "Status", "Last init"]),
-            (200, &["Port", "#Snt", "Last sent", "Last recv", "#Init", "Last init", "Status"], &["Recovered"]),
-            (240, &["Status", "Recovered"], &[]),
+            (120, &["#Snt", "#Rcv"], &["Port", "Status", "Last init", "Recovered"]),
+            (200, &["Port", "#Snt", "Last sent", "Last recv", "#Init", "Last init", "Status", "Recovered"], &[]),
         ] {
             let lines = lines(&modems, Some(columns));
             assert!(lines.iter().all(|line| width(line) <= columns), "{columns}: {lines:#?}");
@@ -288,7 +295,7 @@ mod tests {
         }
         assert!(lines(&modems, Some(300))[1].contains(&"a".repeat(90)), "nothing is cut where there is room");
         let table = Table::of(&modems, Look { width: Some(80), colour: false });
-        assert!(table.to_string().contains("(8 columns do not fit"), "{table}");
+        assert!(table.to_string().contains("(9 columns do not fit"), "{table}");
     }
 
     #[test]
