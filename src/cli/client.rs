@@ -357,3 +357,36 @@ fn tls_cause(error: io::Error) -> Cause {
         Cause::Tls(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::signal::{Signal::SIGINT, raise};
+
+    use super::*;
+
+    #[test]
+    fn a_ctrl_c_that_comes_with_the_answer_ends_the_next_call_and_none_after_it() {
+        tls::install_provider();
+        let endpoint = Endpoint { host: "localhost".to_owned(), port: 1, ca: None };
+        let trust = tls::client_config(None).unwrap();
+        let client = Client::with_tls(endpoint, SecretString::default(), Duration::from_secs(1), trust).unwrap();
+        // Which of two things that are ready is taken is left to chance: more than once both ways.
+        for round in 0..24 {
+            let answered = client.until_interrupted(async {
+                let mut seen = signal(SignalKind::interrupt()).unwrap();
+                raise(SIGINT).unwrap();
+                seen.recv().await;
+                Ok(())
+            });
+            let ended = match answered {
+                Ok(()) => client.pause(Duration::from_millis(200)),
+                interrupted => interrupted,
+            };
+            assert!(matches!(ended, Err(ClientError::Interrupted)), "round {round}: it was lost");
+            assert!(client.pause(Duration::from_millis(1)).is_ok(), "round {round}: it was seen twice");
+            raise(SIGINT).unwrap();
+            client.forget_interrupts();
+            assert!(client.pause(Duration::from_millis(1)).is_ok(), "round {round}: it was not forgotten");
+        }
+    }
+}

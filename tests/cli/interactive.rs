@@ -318,7 +318,7 @@ fn ctrl_c_ends_a_call_that_gets_no_answer_and_not_the_one_after_it() {
 }
 
 #[test]
-fn ctrl_c_between_two_calls_is_not_lost() {
+fn ctrl_c_while_a_state_is_told_ends_the_waiting() {
     // The answer is longer than a pipe holds: the client is stuck in telling it, between two calls.
     let long = "x".repeat(200_000);
     let gateway = Gateway::start(move |call| match call.method.as_str() {
