@@ -69,6 +69,11 @@ pub enum Fault {
         /// Slots in all; none: the model's own number.
         slots: Option<usize>,
     },
+    /// That many places of the SIM hold drafts, which nobody delivered and nobody but their writer may delete.
+    Drafts {
+        /// How many.
+        count: usize,
+    },
     /// The modem leaves the bus.
     Unplug,
     /// It comes back, under another link name if one is given.
@@ -95,8 +100,10 @@ pub enum Fault {
         /// Tries left; none: as many as there were.
         tries: Option<u8>,
     },
-    /// The SIM asks for its PUK.
+    /// The SIM asks for its PUK, also after every restart.
     PukRequired,
+    /// Somebody has entered the PUK elsewhere.
+    PukEntered,
     /// The SIM is taken out, or put back.
     SimAbsent {
         /// Out or back.
@@ -140,6 +147,7 @@ pub(super) struct Pending {
     pub(super) drop_notices: u32,
     pub(super) duplicate: bool,
     pub(super) slots: Option<usize>,
+    pub(super) drafts: usize,
     pub(super) ussd_delay: Duration,
     pub(super) ussd_line: Option<String>,
 }
@@ -166,6 +174,7 @@ impl Modem {
             Fault::DropNotices { count } => self.faults.drop_notices = count,
             Fault::Duplicate => self.faults.duplicate = true,
             Fault::LimitMemory { slots } => self.faults.slots = slots,
+            Fault::Drafts { count } => self.faults.drafts = count,
             Fault::Unplug => self.unplug(),
             Fault::Replug { link } => {
                 self.unplug();
@@ -194,6 +203,10 @@ impl Modem {
             Fault::PukRequired => {
                 self.sim.unlocked = false;
                 self.sim.tries = 0;
+            }
+            Fault::PukEntered => {
+                self.sim.tries = 3;
+                self.sim.unlocked = self.sim.pin.is_none();
             }
             Fault::SimAbsent { absent } => {
                 self.sim.present = !absent;
