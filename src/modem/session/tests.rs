@@ -208,7 +208,7 @@ async fn signal_and_network_are_checked_at_the_slots_interval() {
         // What the network would say of its own accord is not said here, and the poll of each minute is far away.
         let bench = Bench::with(|slot| slot.health_check_interval = interval);
         let running = bench.start();
-        bench.until("health", |bench| bench.seen.borrow().health.level == HealthLevel::Ok).await;
+        bench.until("readiness", |bench| bench.seen.borrow().ready && bench.told("AT+CPMS?") > 0).await;
         bench.answers("AT+CSQ", "+CSQ: 3,99\r\n\r\nOK");
         bench.answers("AT+CREG?", "+CREG: 1,5\r\n\r\nOK");
         (bench, running)
