@@ -2,7 +2,12 @@
 //! against the demo. What there is stands in them: methods, statistics, keys, and a test for each promise of
 //! docs/parity.md.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test program: a panic is its answer")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test program: a panic is its answer"
+)]
 
 #[path = "rig/process.rs"]
 #[allow(dead_code, unreachable_pub, missing_docs, reason = "this program uses a part of it")]
@@ -40,7 +45,8 @@ modems = gateway.get_stats(demo["tokens"]["get_stats"])[1]
 print(json.dumps({"methods": gateway.system.listMethods(), "members": sorted(next(iter(modems.values())))}))
 "#;
 /// Ways to ask a section of the configuration for a key (`src/config/fields.rs`).
-const ASKED_BY: [&str; 9] = ["boolean", "filled", "optional", "parsed", "path", "required", "seconds", "tokens", "understood"];
+const ASKED_BY: [&str; 9] =
+    ["boolean", "filled", "optional", "parsed", "path", "required", "seconds", "tokens", "understood"];
 
 #[test]
 fn the_python_of_the_readme_sends_and_reads_an_sms() {
@@ -121,10 +127,8 @@ fn every_key_of_the_configuration_has_its_row() {
     let configuration = document("docs/configuration.md");
     let keys = |row: Vec<String>| in_backquotes(&row[0]).last().cloned();
     let from = configuration.find("\n## smsgate.conf").unwrap();
-    let mut described: BTreeSet<String> = rows(&configuration[from..])
-        .filter_map(keys)
-        .map(|key| key.rsplit("] ").next().unwrap().to_owned())
-        .collect();
+    let mut described: BTreeSet<String> =
+        rows(&configuration[from..]).filter_map(keys).map(|key| key.rsplit("] ").next().unwrap().to_owned()).collect();
     assert!(described.remove("token_SLOT_get_sms"), "the one key that has a slot's name in it");
     assert_eq!(described, read);
 }
