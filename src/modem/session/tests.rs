@@ -203,6 +203,28 @@ fn cmt(pdu: &str) -> String {
 }
 
 #[tokio::test]
+async fn signal_and_network_are_checked_at_the_slots_interval() {
+    let told = |interval: Duration| async move {
+        // What the network would say of its own accord is not said here, and the poll of each minute is far away.
+        let bench = Bench::with(|slot| slot.health_check_interval = interval);
+        let running = bench.start();
+        bench.until("readiness", |bench| bench.seen.borrow().ready && bench.told("AT+CPMS?") > 0).await;
+        bench.answers("AT+CSQ", "+CSQ: 3,99\r\n\r\nOK");
+        bench.answers("AT+CREG?", "+CREG: 1,5\r\n\r\nOK");
+        (bench, running)
+    };
+    let (bench, _running) = told(Duration::from_millis(50)).await;
+    let expected = "Signal: weak (CSQ 3); Network: roaming";
+    bench.until(expected, |bench| bench.seen.borrow().health.message() == expected).await;
+    let (bench, running) = told(Duration::from_secs(3600)).await;
+    let before = bench.told("AT+CSQ");
+    // Something that is done after the change, so that there was time for a check.
+    running.notices.send(cmt(PDU)).await.unwrap();
+    bench.until("a confirmation", |bench| bench.confirmed() > 0).await;
+    assert_eq!((bench.told("AT+CSQ"), bench.seen.borrow().health.level), (before, HealthLevel::Ok));
+}
+
+#[tokio::test]
 async fn equal_messages_that_lie_there_together_are_all_kept() {
     let bench = Bench::new();
     bench.modem().sim.extend([(1, PDU.to_owned()), (2, PDU.to_owned()), (3, OTHER.to_owned())]);
