@@ -210,6 +210,13 @@ impl<'a> Session<'a> {
             if cancel.is_cancelled() {
                 return Ok(End::Cancelled);
             }
+            // What is due comes before what is new: neither a flood of messages nor one of requests may put it off.
+            if self.next_poll <= Instant::now() {
+                self.poll().await?;
+            }
+            if self.next_check <= Instant::now() {
+                self.check().await?;
+            }
             if self.take_one().await? {
                 // A flood of incoming messages must not starve what wants to go out.
                 if let Ok(request) = requests.try_recv() {
@@ -230,8 +237,8 @@ impl<'a> Session<'a> {
                     None => return Ok(End::Cancelled),
                 },
                 () = until(ussd_deadline) => self.abandon_ussd().await?,
-                () = sleep_until(self.next_poll) => self.poll().await?,
-                () = sleep_until(self.next_check) => self.check().await?,
+                () = sleep_until(self.next_poll) => {}
+                () = sleep_until(self.next_check) => {}
                 () = until(network_deadline) => return Ok(End::Unregistered(self.minutes_of_patience())),
                 () = until(search) => self.search().await?,
                 () = until(balance) => self.check_balance().await?,
@@ -283,11 +290,12 @@ impl<'a> Session<'a> {
     async fn take_one(&mut self) -> Result<bool, End> {
         if let Some(pdu) = self.work.handed_over.pop_front() {
             self.take_handed_over(pdu).await?;
-        } else if self.work.sweep || self.work.announced.len() > 1 {
+        } else if self.work.sweep || self.work.announced.iter().filter(|(memory, _)| self.sweeps(*memory)).count() > 1 {
             // Several are listed together: two equal ones that are there at once are two messages, while one that comes
             // after the other was deleted is a repeat.
             self.work.sweep = false;
-            self.work.announced.clear();
+            let memories = &self.equipment.memories;
+            self.work.announced.retain(|(memory, _)| !memories.contains(memory));
             self.sweep().await?;
         } else if let Some((memory, index)) = self.work.announced.pop_front() {
             self.fetch(memory, index).await?;
