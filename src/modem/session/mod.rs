@@ -214,9 +214,6 @@ impl<'a> Session<'a> {
             if self.next_poll <= Instant::now() {
                 self.poll().await?;
             }
-            if self.next_check <= Instant::now() {
-                self.check().await?;
-            }
             if self.take_one().await? {
                 // A flood of incoming messages must not starve what wants to go out.
                 if let Ok(request) = requests.try_recv() {
@@ -238,7 +235,7 @@ impl<'a> Session<'a> {
                 },
                 () = until(ussd_deadline) => self.abandon_ussd().await?,
                 () = sleep_until(self.next_poll) => {}
-                () = sleep_until(self.next_check) => {}
+                () = sleep_until(self.next_check) => self.check().await?,
                 () = until(network_deadline) => return Ok(End::Unregistered(self.minutes_of_patience())),
                 () = until(search) => self.search().await?,
                 () = until(balance) => self.check_balance().await?,
