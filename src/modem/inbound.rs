@@ -158,7 +158,10 @@ fn unread_elements(deliver: &Deliver) -> Option<String> {
         .filter_map(|element| match element {
             InformationElement::Other { id, data } => Some(format!("element {id:#04x}: {}", hex::encode(data))),
             InformationElement::Malformed(octets) => Some(format!("not an element: {}", hex::encode(octets))),
-            _ => None,
+            InformationElement::Concatenation { .. }
+            | InformationElement::Ports { .. }
+            | InformationElement::NationalSingleShift(_)
+            | InformationElement::NationalLockingShift(_) => None,
         })
         .collect();
     (!unread.is_empty()).then(|| format!("[No text. In the header: {}]", unread.join(", ")))

@@ -42,9 +42,9 @@ impl UserDataHeader {
     /// The application port it is for (TS 23.040 9.2.3.24.3, 9.2.3.24.4); the last one counts.
     #[must_use]
     pub fn destination_port(&self) -> Option<u16> {
-        self.last(|element| match element {
-            InformationElement::Ports { destination, .. } => Some(*destination),
-            _ => None,
+        self.last(|element| {
+            let &InformationElement::Ports { destination, .. } = element else { return None };
+            Some(destination)
         })
     }
 }
