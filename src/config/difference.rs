@@ -377,7 +377,6 @@ mod tests {
             ("mail", "security=starttls"),
             ("mail", "ca=file"),
             ("mail", "health_check_interval=7"),
-            ("mail", "forward_ussd=yes"),
             ("mail", "enabled=no"),
             ("server", "host=::1"),
             ("server", "port=7001"),
@@ -408,6 +407,11 @@ mod tests {
             let key = line.split('=').next().unwrap();
             assert_eq!(with(section, &line.replace("HASH", HASH)), [format!("[{section}] {key}")], "{line}");
         }
+        let forwarded = GATEWAY.replace("[server]", "forward_ussd=yes\n[server]");
+        let difference = Difference::between(&load(GATEWAY, SIMS), &load(&forwarded, SIMS));
+        assert_eq!(difference.keys.iter().map(ToString::to_string).collect::<Vec<_>>(), ["[mail] forward_ussd"]);
+        // It is the modems' sessions that have to know.
+        assert!(difference.slots.values().all(|change| *change == SlotChange::Adapted(vec!["forward_ussd"])));
         let policies = format!("token_send_sms={HASH}\nresend_policy_once={HASH}");
         assert_eq!(with("api", &policies), ["[api] token_send_sms", "[api] resend_policy_once"]);
     }

@@ -8,6 +8,7 @@ mod reload;
 mod run;
 mod self_test;
 mod supervise;
+mod surroundings;
 mod verdict;
 mod watchdog;
 
@@ -44,6 +45,7 @@ use ports::Ports;
 pub use run::{run, run_and};
 use self_test::SelfTests;
 use supervise::{essential, supervise};
+pub use surroundings::Surroundings;
 use verdict::Verdict;
 
 /// Name of the database in the state folder.
@@ -113,17 +115,25 @@ impl Daemon {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_in(config, Surroundings::default()).await
+    }
+
+    /// As [`start`](Self::start), with a clock and ports of the caller's.
+    ///
+    /// # Errors
+    /// [`StartError`], as there.
+    pub async fn start_in(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
         let config = watch::Sender::new(Arc::new(config));
         let now = Arc::clone(&config.borrow());
         let Config { gateway, slots } = &*now;
         let certificate = load_certificate(gateway)?;
-        let store = open_store(gateway)?;
+        let store = open_store(gateway, &surroundings)?;
         let intake = CancellationToken::new();
         let work = CancellationToken::new();
         let fallen = CancellationToken::new();
         let tasks = TaskTracker::new();
 
-        let ports = Ports::start(gateway, slots, &tasks, &work, &fallen)?;
+        let ports = Ports::start(gateway, slots, &surroundings, &tasks, &work, &fallen)?;
         let mut modems =
             Modems::new(&store, ports.connector().clone(), &tasks, &work, gateway.modempool.sms_self_test_interval);
         slots.iter().for_each(|slot| modems.start(slot));
@@ -241,9 +251,9 @@ fn log_notice(notice: Option<String>) {
     }
 }
 
-fn open_store(gateway: &Gateway) -> Result<Store, OpenError> {
+fn open_store(gateway: &Gateway, surroundings: &Surroundings) -> Result<Store, OpenError> {
     let path = store_path(gateway);
-    let store = Store::open(&path, options(gateway))?;
+    let store = Store::open_with_clock(&path, options(gateway), Arc::clone(&surroundings.clock))?;
     if let Some(damaged) = store.damage() {
         warn!(path = %damaged.display(), "the store was damaged and set aside; a new one was begun");
     }

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
-use super::{StartError, supervise::essential};
+use super::{StartError, Surroundings, supervise::essential};
 use crate::{
     config::{Gateway, Slot},
     emulator::VirtualPool,
-    modem::{Connector, SerialProbe, discovery::Discovery, hints::Hints, hotplug::Hotplug},
+    modem::{Connector, discovery::Discovery, hints::Hints, hotplug::Hotplug},
 };
 
 /// Virtual modems behave the same at each start.
@@ -37,6 +36,7 @@ impl Ports {
     pub(super) fn start(
         gateway: &Gateway,
         slots: &[Slot],
+        surroundings: &Surroundings,
         tasks: &TaskTracker,
         cancel: &CancellationToken,
         fallen: &CancellationToken,
@@ -44,7 +44,7 @@ impl Ports {
         let hotplug = Hotplug::new(ports_of(slots)).map_err(StartError::Hotplug)?;
         let (changes, seen) = watch::channel(0);
         let hints = Hints::load(gateway.modempool.serial_ports_hint_file.as_deref());
-        let (discovery, seeker) = Discovery::new(slots, hints, seen, SerialProbe);
+        let (discovery, seeker) = Discovery::new(slots, hints, seen, Arc::clone(&surroundings.opener));
         let seeking = cancel.clone();
         essential(tasks, fallen, "discovery", async move {
             tokio::select! {
@@ -52,8 +52,11 @@ impl Ports {
                 () = seeker.run() => {}
             }
         });
+        let virtual_pool = VirtualPool::new(surroundings.clock.wall(), VIRTUAL_SEED);
         let ports = Self {
-            connector: Connector::new(discovery, Arc::new(VirtualPool::new(Timestamp::now(), VIRTUAL_SEED))),
+            connector: Connector::new(discovery, Arc::new(virtual_pool))
+                .with_opener(&surroundings.opener)
+                .with_sysfs(&surroundings.sysfs),
             changes,
             watching: cancel.child_token(),
             tasks: tasks.clone(),

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::Zoned;
+use jiff::tz::TimeZone;
 use tokio::{
     sync::watch,
     task::{Id, JoinError, JoinSet},
@@ -273,7 +273,7 @@ impl Dispatch {
     }
 
     async fn count_today(&mut self) {
-        let today = Zoned::now().date();
+        let today = self.store.wall().to_zoned(TimeZone::system()).date();
         if self.counted_on == Some(today) {
             return;
         }

@@ -74,6 +74,11 @@ pub enum Fault {
         /// Slots in all; none: the model's own number.
         slots: Option<usize>,
     },
+    /// That many places of the SIM hold drafts, which nobody delivered and nobody but their writer may delete.
+    Drafts {
+        /// How many.
+        count: usize,
+    },
     /// The modem leaves the bus.
     Unplug,
     /// It comes back, under another link name if one is given.
@@ -100,8 +105,10 @@ pub enum Fault {
         /// Tries left; none: as many as there were.
         tries: Option<u8>,
     },
-    /// The SIM asks for its PUK.
+    /// The SIM asks for its PUK, also after every restart.
     PukRequired,
+    /// Somebody has entered the PUK elsewhere.
+    PukEntered,
     /// The SIM is taken out, or put back.
     SimAbsent {
         /// Out or back.
@@ -147,6 +154,7 @@ pub(super) struct Pending {
     pub(super) lose_notices: (u8, Dice),
     pub(super) duplicate: bool,
     pub(super) slots: Option<usize>,
+    pub(super) drafts: usize,
     pub(super) ussd_delay: Duration,
     pub(super) ussd_line: Option<String>,
 }
@@ -186,6 +194,7 @@ impl Modem {
             Fault::LoseNotices { percent } => self.faults.lose_notices = (percent, Dice::new(self.serial)),
             Fault::Duplicate => self.faults.duplicate = true,
             Fault::LimitMemory { slots } => self.faults.slots = slots,
+            Fault::Drafts { count } => self.faults.drafts = count,
             Fault::Unplug => self.unplug(),
             Fault::Replug { link } => {
                 self.unplug();
@@ -214,6 +223,10 @@ impl Modem {
             Fault::PukRequired => {
                 self.sim.unlocked = false;
                 self.sim.tries = 0;
+            }
+            Fault::PukEntered => {
+                self.sim.tries = 3;
+                self.sim.unlocked = self.sim.pin.is_none();
             }
             Fault::SimAbsent { absent } => {
                 self.sim.present = !absent;

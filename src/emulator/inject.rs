@@ -92,6 +92,16 @@ struct Part {
     text: Option<String>,
 }
 
+impl World {
+    /// Sends a message from outside; the ids of its PDUs.
+    ///
+    /// # Errors
+    /// What is wrong with which field.
+    pub fn inject(&mut self, now: Duration, wanted: &Injection) -> Result<Vec<u64>, String> {
+        inject(self, now, wanted)
+    }
+}
+
 /// Sends a message from outside; the ids of its PDUs.
 ///
 /// # Errors

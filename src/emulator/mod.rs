@@ -22,6 +22,7 @@ mod replay;
 mod serve;
 mod sim;
 mod sms;
+mod truth;
 mod ussd;
 mod world;
 
@@ -42,4 +43,5 @@ pub use personality::{PERSONALITIES, Personality, UssdText};
 pub use pty::emulate;
 pub use replay::Replay;
 pub use serve::{Shared, VirtualPool};
+pub use truth::{MemoryTruth, SimTruth, Truth};
 pub use world::World;

@@ -323,7 +323,7 @@ impl Modem {
     pub(super) fn boot(&mut self, now: Duration) {
         self.forget();
         self.faults.silent_until = None;
-        self.sim.unlocked = self.sim.pin.is_none();
+        self.sim.unlocked = self.sim.pin.is_none() && self.sim.tries > 0;
         for line in self.personality.boot {
             if self.sim.present && self.sim.unlocked || !line.ends_with("READY") {
                 self.notice(now, line, None);
@@ -449,7 +449,7 @@ impl Modem {
         }
     }
 
-    fn silent(&self, now: Duration) -> bool {
+    pub(super) fn silent(&self, now: Duration) -> bool {
         self.faults.hung.is_some() || self.faults.silent_until.is_some_and(|until| now < until)
     }
 

@@ -6,10 +6,7 @@ use std::{
     collections::HashMap,
     io,
     path::Path,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -34,6 +31,8 @@ struct Inner {
     start: Instant,
     /// One a modem: something may be there to write.
     wakes: Mutex<Vec<Arc<Notify>>>,
+    /// How many streams each modem has had; only the last is served.
+    streams: Mutex<HashMap<usize, u64>>,
     /// Anything happened.
     activity: Notify,
 }
@@ -46,6 +45,7 @@ impl Shared {
             world: Mutex::new(world),
             start: Instant::now(),
             wakes: Mutex::default(),
+            streams: Mutex::default(),
             activity: Notify::new(),
         }))
     }
@@ -79,6 +79,32 @@ impl Shared {
             }
         };
         tokio::time::timeout(at_most, idle).await.is_ok()
+    }
+
+    /// A stream to a modem, as a terminal that opens its port has it. An earlier stream to it ends.
+    ///
+    /// # Errors
+    /// The modem is not plugged.
+    pub fn open(&self, index: usize) -> io::Result<DuplexStream> {
+        if self.plugged(index).is_none() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the virtual modem is not plugged"));
+        }
+        let stream = {
+            let mut streams = lock(&self.0.streams);
+            let count = streams.entry(index).or_default();
+            *count += 1;
+            *count
+        };
+        self.with(|world, now| world.closed(now, index));
+        let (near, far) = tokio::io::duplex(4096);
+        let shared = self.clone();
+        tokio::spawn(async move {
+            let is_last = || lock(&shared.0.streams).get(&index) == Some(&stream);
+            serve_stream(&shared, index, far, is_last).await;
+            // It may have been rung for its successor.
+            shared.wake(index).notify_one();
+        });
+        Ok(near)
     }
 
     /// Output of a modem that is due, and when to call [`Self::timeout`].
@@ -134,14 +160,7 @@ pub(super) async fn quiet(wake: &Notify, next: Option<Instant>) -> bool {
 #[derive(Debug)]
 pub struct VirtualPool {
     shared: Shared,
-    slots: Mutex<HashMap<String, Slot>>,
-}
-
-#[derive(Debug)]
-struct Slot {
-    index: usize,
-    /// How many streams there were; only the last is served.
-    streams: Arc<AtomicU64>,
+    slots: Mutex<HashMap<String, usize>>,
 }
 
 impl VirtualPool {
@@ -160,7 +179,7 @@ impl VirtualPool {
     /// How often the slot's modem was plugged in; `None` while it is not.
     #[must_use]
     pub fn plugs(&self, slot: &str) -> Option<u64> {
-        let index = lock(&self.slots).get(slot)?.index;
+        let index = *lock(&self.slots).get(slot)?;
         self.shared.plugged(index).map(|(plugs, _)| plugs)
     }
 
@@ -175,26 +194,15 @@ impl VirtualPool {
         }
         let personality = Personality::named(personality)
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no virtual modem `{personality}`")))?;
-        let mut slots = lock(&self.slots);
-        let serial = slots.len();
-        let slot = slots.entry(slot.to_owned()).or_insert_with(|| {
-            let number = number.map_or_else(|| format!("+491700000{serial:03}"), str::to_owned);
-            let index = self.shared.with(|world, _| world.add(Modem::new(personality, &number, serial as u64)));
-            Slot { index, streams: Arc::default() }
-        });
-        if self.shared.plugged(slot.index).is_none() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the virtual modem is not plugged"));
-        }
-        self.shared.with(|world, now| world.closed(now, slot.index));
-        let stream = slot.streams.fetch_add(1, Ordering::Relaxed) + 1;
-        let (near, far) = tokio::io::duplex(4096);
-        let (shared, index, streams) = (self.shared.clone(), slot.index, Arc::clone(&slot.streams));
-        tokio::spawn(async move {
-            serve_stream(&shared, index, far, || streams.load(Ordering::Relaxed) == stream).await;
-            // It may have been rung for its successor.
-            shared.wake(index).notify_one();
-        });
-        Ok(near)
+        let index = {
+            let mut slots = lock(&self.slots);
+            let serial = slots.len();
+            *slots.entry(slot.to_owned()).or_insert_with(|| {
+                let number = number.map_or_else(|| format!("+491700000{serial:03}"), str::to_owned);
+                self.shared.with(|world, _| world.add(Modem::new(personality, &number, serial as u64)))
+            })
+        };
+        self.shared.open(index)
     }
 }
 

@@ -12,6 +12,8 @@ use crate::tpdu::MessageClass;
 
 /// How long an acknowledgement is awaited.
 const ACKNOWLEDGE: Duration = Duration::from_secs(15);
+/// A draft as it is listed: "Hi" to +491701234567.
+const DRAFT: &str = "0011000C9194711032547600000002C834";
 /// What a message costs, in cents.
 const PRICE: i64 = 9;
 /// `+CMS ERROR`: parameter not supported, and index not valid.
@@ -156,7 +158,7 @@ impl Modem {
         let in_reports = item.report.is_some() && self.personality.report_slots > 0;
         let [_, _, receiving] = &self.settings.memories;
         let memory = if in_reports { "SR".to_owned() } else { receiving.clone() };
-        let capacity = self.capacity(&memory);
+        let capacity = self.capacity(&memory) - self.drafts(&memory);
         let slots = self.storage.entry(memory.clone()).or_default();
         let Some(index) = (1..=capacity).find(|index| !slots.contains_key(index)) else {
             if item.attempts == 0 && self.told_full != Some(item.id) {
@@ -221,6 +223,15 @@ impl Modem {
                 stored.read = true;
             }
         }
+        // Drafts lie in the last places.
+        if matches!(wanted, "2" | "4") {
+            let memory = self.memory();
+            let places = self.capacity(&memory);
+            for index in places - self.drafts(&memory)..places {
+                lines.push(format!("+CMGL: {},2,,{}", index + 1, DRAFT.len() / 2 - 1));
+                lines.push(DRAFT.to_owned());
+            }
+        }
         lines
     }
 
@@ -260,7 +271,17 @@ impl Modem {
         self.settings.memories.first().cloned().unwrap_or_default()
     }
 
-    fn capacity(&self, memory: &str) -> usize {
+    /// Places taken in a memory.
+    pub(super) fn used(&self, memory: &str) -> usize {
+        self.storage.get(memory).map_or(0, |slots| slots.len()) + self.drafts(memory)
+    }
+
+    fn drafts(&self, memory: &str) -> usize {
+        if memory == "SM" { self.faults.drafts.min(self.capacity(memory)) } else { 0 }
+    }
+
+    /// Places in a memory.
+    pub(super) fn capacity(&self, memory: &str) -> usize {
         let own = match memory {
             "SM" => self.personality.sim_slots,
             "ME" => self.personality.modem_slots,
@@ -284,7 +305,7 @@ impl Modem {
 
     fn usage(&self, named: bool) -> String {
         let one = |memory: &String| {
-            let used = self.storage.get(memory).map_or(0, |slots| slots.len());
+            let used = self.used(memory);
             let name = if named { format!("\"{memory}\",") } else { String::new() };
             format!("{name}{used},{}", self.capacity(memory))
         };

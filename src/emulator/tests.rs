@@ -417,3 +417,20 @@ fn injections_are_cut_arranged_and_repeated() {
         assert!(error.contains(field), "{error}");
     }
 }
+
+#[test]
+fn drafts_take_places_and_stay() {
+    let mut world = world();
+    assert!(world.start_fault(START, 0, Fault::Drafts { count: 3 }));
+    for (command, part) in [
+        ("AT+CPMS?\r", "+CPMS: \"SM\",3,"),
+        ("AT+CMGL=4\r", ",2,,16\r\n0011000C91"),
+        ("AT+CMGD=1,3\r", "OK"),
+        ("AT+CPMS?\r", "+CPMS: \"SM\",3,"),
+    ] {
+        let answer = say(&mut world, START, 0, command);
+        assert!(answer.contains(part), "{command}: {answer:?}");
+    }
+    let truth = world.modem(0).unwrap().truth(START);
+    assert_eq!(truth.memories.first().map(|memory| memory.used), Some(3));
+}

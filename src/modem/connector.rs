@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::{
     discovery::{Claim, Discovery, Probe},
     link::{Link, LinkError},
-    port::{Stream, open_serial},
+    port::{Opener, SerialPorts, Stream},
     tap::Taps,
     usb::UsbDevice,
 };
@@ -43,12 +43,13 @@ pub(super) struct Connection {
 }
 
 /// Where the kernel shows its devices.
-const SYSFS: &str = "/sys";
+pub const SYSFS: &str = "/sys";
 
 /// Opens ports. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Connector {
     discovery: Discovery,
+    opener: Arc<dyn Opener>,
     virtual_pool: Arc<VirtualPool>,
     taps: Taps,
     sysfs: Arc<Path>,
@@ -70,16 +71,23 @@ impl Drop for InUse {
 }
 
 impl Connector {
-    /// A connector over one discovery task and one set of virtual modems.
+    /// A connector over one discovery task and one set of virtual modems, for the serial ports of this machine.
     #[must_use]
     pub fn new(discovery: Discovery, virtual_pool: Arc<VirtualPool>) -> Self {
         Self {
             discovery,
+            opener: Arc::new(SerialPorts),
             virtual_pool,
             taps: Taps::default(),
             sysfs: Arc::from(Path::new(SYSFS)),
             in_use: Arc::default(),
         }
+    }
+
+    /// Has the ports that discovery finds opened by another.
+    #[must_use]
+    pub fn with_opener(self, opener: &Arc<dyn Opener>) -> Self {
+        Self { opener: Arc::clone(opener), ..self }
     }
 
     /// What goes over the lines of its ports.
@@ -142,21 +150,19 @@ impl Connector {
             .port_for(&slot.id)
             .await
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the search for modems has ended"))?;
-        let path = claim.path().display().to_string();
-        let stream = open_serial(&path, slot.baud)
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot open {path}: {error}")))?;
-        Ok(Connection { stream, name: path, claim: Some(claim) })
+        let name = claim.path().display().to_string();
+        let stream = self
+            .opener
+            .open(claim.path(), slot.baud)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot open {name}: {error}")))?;
+        Ok(Connection { stream, name, claim: Some(claim) })
     }
 }
 
-/// Asks a serial port for the IMEI behind it, with `AT`, `ATE0` and `AT+CGSN` only.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SerialProbe;
-
-impl Probe for SerialProbe {
+/// Asks a port for the IMEI behind it, with `AT`, `ATE0` and `AT+CGSN` only.
+impl Probe for Arc<dyn Opener> {
     async fn imei(&self, port: PathBuf) -> Option<Imei> {
-        let stream = open_serial(&port.display().to_string(), PROBE_BAUD).ok()?;
-        let mut link = Link::new(stream);
+        let mut link = Link::new(self.open(&port, PROBE_BAUD).ok()?);
         for command in [Command::attention(), Command::echo_off()] {
             match link.execute(command).await {
                 Ok(_) | Err(LinkError::Command(_)) => {}
@@ -164,5 +170,16 @@ impl Probe for SerialProbe {
             }
         }
         link.execute(Command::imei()).await.ok()?.imei()
+    }
+}
+
+/// Asks the serial ports of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SerialProbe;
+
+impl Probe for SerialProbe {
+    async fn imei(&self, port: PathBuf) -> Option<Imei> {
+        let opener: Arc<dyn Opener> = Arc::new(SerialPorts);
+        opener.imei(port).await
     }
 }

@@ -29,6 +29,7 @@ mod task;
 mod usb;
 
 pub use connector::{Connector, SerialProbe};
+pub use port::{Opener, SerialPorts, Stream};
 pub use request::{AcceptError, Request, SubmitError, UssdAsk, UssdError, UssdReply};
 pub use survey::{Survey, survey};
 pub use tap::{Passed, Taps, Traffic};

@@ -1,6 +1,6 @@
-//! Opening a modem's port: a serial device, or a virtual modem of the emulator.
+//! Opening a modem's port: a serial device, or what a test has in its place.
 
-use std::io;
+use std::{fmt, io, path::Path};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_serial::{SerialPort, SerialPortBuilderExt};
@@ -9,6 +9,25 @@ use tokio_serial::{SerialPort, SerialPortBuilderExt};
 pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
+
+/// Opens ports by their path.
+pub trait Opener: fmt::Debug + Send + Sync {
+    /// Opens `path` for the caller alone.
+    ///
+    /// # Errors
+    /// No such device, no permission, in use.
+    fn open(&self, path: &Path, baud: u32) -> io::Result<Box<dyn Stream>>;
+}
+
+/// The serial devices of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SerialPorts;
+
+impl Opener for SerialPorts {
+    fn open(&self, path: &Path, baud: u32) -> io::Result<Box<dyn Stream>> {
+        open_serial(&path.display().to_string(), baud)
+    }
+}
 
 /// Opens a serial device, 8N1 without flow control, for this process alone.
 ///

@@ -29,7 +29,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread::{self, JoinHandle},
@@ -83,6 +83,7 @@ impl Store {
             outbox: Arc::default(),
             arrivals: watch::Sender::new(last),
             transactions: AtomicU64::new(0),
+            unanswered: AtomicUsize::new(0),
         });
         let options = watch::Sender::new(options);
         let writer = Writer {
@@ -135,6 +136,11 @@ impl Store {
     #[must_use]
     pub fn transactions(&self) -> u64 {
         self.inner.signals.transactions.load(Ordering::Relaxed)
+    }
+    /// Changes that the writer has not answered yet. Whoever moves the clock waits until there are none.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.inner.signals.unanswered.load(Ordering::Acquire)
     }
     /// The running time now.
     pub fn now(&self) -> RunTime {
@@ -394,7 +400,13 @@ impl Store {
         let operation: Box<dyn Operation> = Box::new(Task::new(work, reply));
         {
             let mailbox = self.inner.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
-            match mailbox.as_ref().map(|sender| sender.try_send(operation)) {
+            let unanswered = &self.inner.signals.unanswered;
+            unanswered.fetch_add(1, Ordering::AcqRel);
+            let sent = mailbox.as_ref().map(|sender| sender.try_send(operation));
+            if !matches!(sent, Some(Ok(()))) {
+                unanswered.fetch_sub(1, Ordering::AcqRel);
+            }
+            match sent {
                 Some(Ok(())) => {}
                 Some(Err(TrySendError::Full(_))) => return Err(StoreError::Busy),
                 Some(Err(TrySendError::Disconnected(_))) | None => return Err(StoreError::Closed),

@@ -11,7 +11,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
@@ -168,6 +168,7 @@ pub(super) struct Signals {
     pub(super) outbox: Arc<Notify>,
     pub(super) arrivals: watch::Sender<i64>,
     pub(super) transactions: AtomicU64,
+    pub(super) unanswered: AtomicUsize,
 }
 
 /// The writer thread's state.
@@ -236,6 +237,7 @@ impl Writer {
                     claims.held.remove(id);
                 }
             }
+            self.signals.unanswered.fetch_sub(1, Ordering::AcqRel);
         }
     }
 

@@ -44,7 +44,6 @@ impl Session<'_> {
 
     /// The full check of health but for the memories, which every poll looks at: SIM, signal, registration, operator.
     pub(super) async fn check(&mut self) -> Result<(), End> {
-        self.next_check = Instant::now() + self.context.slot().health_check_interval;
         self.look_at_lock().await?;
         if let Ok(response) = self.command(Command::signal()).await? {
             self.seen.signal = response.signal().map_or(99, |signal| signal.strength);
@@ -54,6 +53,8 @@ impl Session<'_> {
         if let Ok(response) = self.command(Command::operator()).await? {
             self.receiver.network = response.operator().unwrap_or_default();
         }
+        // From its end: a modem that answers slowly must not be asked all the time.
+        self.next_check = Instant::now() + self.context.slot().health_check_interval;
         self.publish();
         Ok(())
     }

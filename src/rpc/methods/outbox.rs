@@ -174,12 +174,12 @@ async fn accept(
     message: NewOutgoing,
 ) -> (MessageId, Outcome) {
     let window = context.config.gateway.api.repost_window;
-    if let Some(rival) = context.reposts.rival(window, &call, &caller.connection, Instant::now()) {
+    if let Some(rival) = context.reposts.rival(window, &call, &caller.connection, now()) {
         drop(tokio::time::timeout(BREAK_NOTICED, rival.gone()).await);
     }
     let (report, outcome) = watch::channel(None);
     let id = message.id;
-    if let Some(earlier) = context.reposts.first_of(window, call, &caller.connection, Instant::now(), id, &outcome) {
+    if let Some(earlier) = context.reposts.first_of(window, call, &caller.connection, now(), id, &outcome) {
         tracing::info!(message_id = %earlier.0, "send_sms was posted again after its connection broke");
         return earlier;
     }
@@ -189,6 +189,11 @@ async fn accept(
         report.send_replace(Some(result));
     });
     (id, outcome)
+}
+
+/// The runtime's clock, by which everything waits.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 async fn settled(mut outcome: Outcome) -> Result<(), Fault> {

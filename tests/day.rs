@@ -1,0 +1,155 @@
+//! Twenty-four hours of a gateway in minutes: eight modems that hang, leave and come back under other names, SIMs that
+//! fill, a mail server that is down for six hours, and traffic all day.
+//!
+//! The daemon is the real one with all its parts, in this process, on a clock that moves on as soon as nothing is left
+//! to do (see `time`). Each minute its health is held against what is the case; at the end, what it has against the
+//! network's own ledger. `SMSGATE_DAY_SEED` (the clock's, it is printed) chooses the day, `SMSGATE_DAY_HOURS` (24) how
+//! much of it is played, `SMSGATE_DAY_LOG` a file for the daemon's log in the day's time.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test program: a panic is its answer"
+)]
+#![allow(clippy::print_stderr, reason = "what the day was is worth knowing")]
+#![allow(unreachable_pub, missing_docs, reason = "a test program has no public interface")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "the ledger has more kinds of entries than a test asks for")]
+
+#[path = "day/books.rs"]
+mod books;
+#[path = "day/judge.rs"]
+mod judge;
+#[path = "day/log.rs"]
+mod log;
+#[path = "day/mailbox.rs"]
+mod mailbox;
+#[path = "day/modems.rs"]
+mod modems;
+#[path = "day/plan.rs"]
+mod plan;
+#[path = "day/site.rs"]
+mod site;
+#[path = "day/time.rs"]
+mod time;
+#[path = "day/watch.rs"]
+mod watch;
+
+use std::{env, path::Path, sync::Arc, time::Duration};
+
+use mailbox::Mailbox;
+use modems::{MODELS, Pool};
+use plan::{Act, Happening};
+use site::Site;
+use time::{DayClock, Pacing};
+use tokio::time::{Instant, sleep, sleep_until};
+use watch::Watch;
+
+/// How often it is looked at what is the case.
+const ROUND: Duration = Duration::from_secs(5);
+const MINUTE: Duration = Duration::from_secs(60);
+/// How long after the day everything may take to come to rest: the last step of the pauses between tries is an hour.
+const REST: Duration = Duration::from_secs(2 * 3600);
+/// How many faults are shown.
+const SHOWN: usize = 40;
+
+#[test]
+fn a_day_passes_and_nothing_is_lost_or_told_wrongly() {
+    let seed = setting("SMSGATE_DAY_SEED").unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs());
+    let hours = setting("SMSGATE_DAY_HOURS").unwrap_or(24);
+    eprintln!("SMSGATE_DAY_SEED={seed} SMSGATE_DAY_HOURS={hours}");
+    smsgate::tls::install_provider();
+    // The disk is not what is tested here: in memory a commit costs nothing.
+    let memory = Path::new("/dev/shm");
+    let folder = tempfile::tempdir_in(if memory.is_dir() { memory.to_owned() } else { env::temp_dir() }).unwrap();
+    let pacing = Arc::new(Pacing::default());
+    let runtime = time::runtime(&pacing);
+    let began = std::time::Instant::now();
+    let (faults, summary) = runtime.block_on(pass(folder.path(), seed, hours, &pacing));
+    let took = began.elapsed();
+    eprintln!("{summary}");
+    eprintln!("{hours} hours in {took:.1?}: {:.0} times faster", hours as f64 * 3600.0 / took.as_secs_f64());
+    let shown = &faults[..faults.len().min(SHOWN)];
+    assert!(faults.is_empty(), "seed {seed}: {} faults\n{}", faults.len(), shown.join("\n"));
+}
+
+/// The day, its faults, and a table of what it was.
+async fn pass(folder: &Path, seed: u64, hours: u64, pacing: &Arc<Pacing>) -> (Vec<String>, String) {
+    let epoch = "2026-11-20T04:00:00Z".parse().unwrap();
+    let clock = Arc::new(DayClock::new(epoch));
+    log::start(&clock);
+    site::issue_certificate(folder);
+    let pool = Pool::new(folder, epoch, seed);
+    pool.set_conditions(plan::conditions());
+    let mailbox = Mailbox::start(folder, Arc::clone(pacing)).await;
+    let site = Site::start(folder, &pool, &mailbox, Arc::clone(&clock)).await;
+    pacing.watch(site.daemon.store());
+
+    let numbers: Vec<String> = (0..MODELS.len()).map(|modem| pool.number(modem)).collect();
+    let end = plan::DAY.min(Duration::from_secs(hours * 3600));
+    let plan: Vec<Happening> = plan::day(seed, &numbers).into_iter().filter(|one| one.at < end).collect();
+    let (start, mut watch) = (Instant::now(), Watch::new(&pool));
+    let mut sent = Vec::new();
+    let mut coming = plan.iter().peekable();
+    for minute in 1_u32.. {
+        let until = MINUTE * minute;
+        while let Some(happening) = coming.next_if(|one| one.at <= until) {
+            sleep_until(start + happening.at).await;
+            perform(&happening.act, &pool, &mailbox, &site, &mut sent).await;
+            watch.observe(start.elapsed(), &happening.act, &pool);
+        }
+        if until > end {
+            break;
+        }
+        while start.elapsed() < until {
+            sleep_until((Instant::now() + ROUND).min(start + until)).await;
+            watch.note(start.elapsed(), &pool);
+        }
+        watch.look(start.elapsed(), &pool, &site).await;
+    }
+    let rested = rest(&pool, &site).await;
+    let mut faults = watch.faults();
+    if let Err(unrest) = rested {
+        faults.push(format!("not at rest after {REST:?}: {unrest:?}"));
+    }
+    let books = books::Books { plan: &plan, sent: &sent, pool: &pool, mails: &mailbox.mails(), store: site.store() };
+    faults.extend(books.faults());
+    let summary = format!("{}{}", books.summary(), watch.summary());
+    site.stop().await;
+    (faults, summary)
+}
+
+async fn perform(act: &Act, pool: &Pool, mailbox: &Mailbox, site: &Site, sent: &mut Vec<books::Sent>) {
+    match act {
+        Act::Arrival(injection) => pool.inject(injection),
+        Act::Repeat { to, text } => pool.repeat(to, text),
+        Act::Send { to, text, flash } => {
+            let id = site.send(to, text, *flash).await.unwrap_or_else(|error| panic!("send_sms: {error}"));
+            sent.push(books::Sent { id, text: text.clone() });
+        }
+        Act::Plug { modem, name } => pool.plug(*modem, name),
+        Act::Unplug { modem } => pool.unplug(*modem),
+        Act::Fault { modem, fault } => pool.fault(*modem, fault.clone()),
+        Act::Mail(service) => mailbox.set(*service),
+    }
+}
+
+/// Waits until nothing is under way any more.
+async fn rest(pool: &Pool, site: &Site) -> Result<(), Vec<String>> {
+    let deadline = Instant::now() + REST;
+    loop {
+        let unrest = books::unrest(pool, site.store());
+        if unrest.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(unrest);
+        }
+        sleep(MINUTE).await;
+    }
+}
+
+fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
+    env::var(name).ok()?.parse().ok()
+}
