@@ -210,10 +210,6 @@ impl<'a> Session<'a> {
             if cancel.is_cancelled() {
                 return Ok(End::Cancelled);
             }
-            // What is due comes before what is new: neither a flood of messages nor one of requests may put it off.
-            if self.next_poll <= Instant::now() {
-                self.poll().await?;
-            }
             if self.take_one().await? {
                 // A flood of incoming messages must not starve what wants to go out.
                 if let Ok(request) = requests.try_recv() {
@@ -229,12 +225,16 @@ impl<'a> Session<'a> {
                 biased;
                 () = cancel.cancelled() => return Ok(End::Cancelled),
                 urc = self.link.next_urc() => self.note(urc.map_err(lost)?)?,
-                request = requests.recv() => match request {
-                    Some(request) => self.handle(request).await?,
-                    None => return Ok(End::Cancelled),
-                },
+                request = requests.recv() => {
+                    let Some(request) = request else { return Ok(End::Cancelled) };
+                    self.handle(request).await?;
+                    // Requests without end must not put off what a lost announcement waits for.
+                    if self.next_poll <= Instant::now() {
+                        self.poll().await?;
+                    }
+                }
                 () = until(ussd_deadline) => self.abandon_ussd().await?,
-                () = sleep_until(self.next_poll) => {}
+                () = sleep_until(self.next_poll) => self.poll().await?,
                 () = sleep_until(self.next_check) => self.check().await?,
                 () = until(network_deadline) => return Ok(End::Unregistered(self.minutes_of_patience())),
                 () = until(search) => self.search().await?,
