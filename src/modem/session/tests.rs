@@ -21,6 +21,7 @@ use crate::{
     store::{InboxQuery, NewOutgoing, NewSelfTest, Options, Store},
 };
 
+mod inbound;
 mod ussd;
 
 const PDU: &str = "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07";
@@ -61,6 +62,11 @@ impl Modem {
             "AT+CMGL=4" => {
                 self.sim.iter().map(|(index, pdu)| format!("+CMGL: {index},0,,{}\r\n{pdu}\r\n", octets(pdu))).collect()
             }
+            _ if command.starts_with("AT+CMGR=") => {
+                let place = command.trim_start_matches("AT+CMGR=").parse().ok();
+                let pdu = place.and_then(|index: u16| self.sim.get(&index));
+                pdu.map(|pdu| format!("+CMGR: 0,,{}\r\n{pdu}", octets(pdu))).unwrap_or_default()
+            }
             _ => match command.strip_prefix("AT+CMGD=").and_then(|index| index.parse().ok()) {
                 Some(index) => {
                     self.sim.remove(&index);
@@ -74,7 +80,7 @@ impl Modem {
 }
 
 fn octets(pdu: &str) -> usize {
-    pdu.len() / 2 - 8
+    (pdu.len() / 2).saturating_sub(8)
 }
 
 /// A modem that plays its part until the line is cut.
