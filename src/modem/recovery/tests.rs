@@ -142,9 +142,12 @@ fn keep_time(store: Store) {
 
 #[tokio::test(start_paused = true)]
 async fn each_hang_is_cured_by_its_rung_and_the_other_modem_sees_nothing() {
-    for (cure, rung, resets) in
-        [(Cure::Close, Rung::Reopen, 0), (Cure::Reopen, Rung::Reopen, 0), (Cure::Restart, Rung::Reset, 1), (Cure::Replug, Rung::Reauthorise, 1)]
-    {
+    for (cure, rung, resets) in [
+        (Cure::Close, Rung::Reopen, 0),
+        (Cure::Reopen, Rung::Reopen, 0),
+        (Cure::Restart, Rung::Reset, 1),
+        (Cure::Replug, Rung::Reauthorise, 1),
+    ] {
         let mut bench = Bench::start(false).await;
         bench.watch_bus();
         let before = bench.seen[1].borrow().init_counter;
