@@ -417,6 +417,11 @@ impl Modem {
         if history.0.last().is_some_and(|(_, level)| *level == HealthLevel::Ok) {
             return HealthLevel::Ok;
         }
+        // Without a network it may be restarted any time, and says nothing else then.
+        let searching = self.causes[&Cause::Network].between(now.saturating_sub(LOOKED), now).max();
+        if cause != Cause::Network && searching == Some(HealthLevel::Critical) {
+            return HealthLevel::Ok;
+        }
         let above = self.causes.iter().filter(|(other, _)| other.rank() > cause.rank());
         let hidden = |(other, history): (&Cause, &History)| {
             let coming_up = other.cleared(history.last_length(now));

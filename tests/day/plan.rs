@@ -101,6 +101,7 @@ pub fn day(seed: u64, numbers: &[String], end: Duration) -> Vec<Happening> {
         plan.incidents(modem);
     }
     plan.swap(SWAPPED, SWAP_AT);
+    plan.part_cards(&numbers[ANOTHER_CARD]);
     plan.accounts();
     plan.mail_server();
     plan.happenings.retain(|happening| happening.at < end);
@@ -125,6 +126,8 @@ pub const HANGING: [usize; 3] = [1, 4, 6];
 const CURES: [Cure; 5] = [Cure::Reopen, Cure::Restart, Cure::Replug, Cure::Never, Cure::Close];
 /// The modem into which somebody puts another card, which is accepted an hour later.
 const ANOTHER_CARD: usize = 6;
+/// How long after a message the network repeats it at the latest.
+const MOST_LATE: Duration = hours(2);
 /// Between two incidents of one modem: more than any allowance of the judge.
 const QUIET: u64 = 30 * 60;
 
@@ -183,7 +186,7 @@ impl Plan {
                 5..=6 => injection.text = format!("{text} Привет 😀"),
                 7 => injection.alphabet = Letters::Ucs2,
                 8 => {
-                    let later = at + Duration::from_secs(self.between(60, 7200));
+                    let later = at + Duration::from_secs(self.between(60, MOST_LATE.as_secs()));
                     self.at(later.min(self.evening), Act::Repeat { to: number.to_owned(), text });
                 }
                 _ => {}
@@ -329,6 +332,19 @@ impl Plan {
         self.fault(at, modem, Fault::SimCard { serial: 99 });
         self.at(at + hours(1), Act::Accept { modem });
         hours(1)
+    }
+
+    /// What was sent to one card is not sent to the other: nothing is under way when they are exchanged, and nothing is
+    /// repeated afterwards.
+    fn part_cards(&mut self, number: &str) {
+        let exchanged = |one: &Happening| matches!(one.act, Act::Fault { fault: Fault::SimCard { .. }, .. });
+        let Some(at) = self.happenings.iter().find(|one| exchanged(one)).map(|one| one.at) else { return };
+        let under_way = at.saturating_sub(minutes(2))..at + minutes(1);
+        self.happenings.retain(|one| match &one.act {
+            Act::Arrival(injection) => injection.to != number || !under_way.contains(&one.at),
+            Act::Repeat { to, .. } => to != number || one.at < under_way.start || one.at > at + MOST_LATE,
+            _ => true,
+        });
     }
 
     /// Two accounts are topped up, and two cannot be asked for some hours.
