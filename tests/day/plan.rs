@@ -124,6 +124,8 @@ const FILLED: usize = 4;
 pub const HANGING: [usize; 3] = [1, 4, 6];
 /// What they hang until, one after the other.
 const CURES: [Cure; 5] = [Cure::Reopen, Cure::Restart, Cure::Replug, Cure::Never, Cure::Close];
+/// Modems that do not say that they start anew: they leave the bus over it.
+const STICKS: [usize; 2] = [2, 3];
 /// The modem into which somebody puts another card, which is accepted an hour later.
 const ANOTHER_CARD: usize = 6;
 /// How long after a message the network repeats it at the latest.
@@ -249,6 +251,11 @@ impl Plan {
                 self.fault(at, modem, Fault::Silence { seconds: Some(silent as f64) });
                 Duration::from_secs(silent)
             }
+            5 if STICKS.contains(&modem) => {
+                self.at(at, Act::Unplug { modem });
+                self.at(at + Duration::from_secs(8), Act::Plug { modem, name: String::new() });
+                Duration::ZERO
+            }
             5 => {
                 self.fault(at, modem, Fault::Reboot);
                 Duration::ZERO
@@ -350,7 +357,7 @@ impl Plan {
     /// Two accounts are topped up, and two cannot be asked for some hours.
     fn accounts(&mut self) {
         self.fault(hours(14), 1, Fault::Balance { cents: 6000 });
-        self.fault(hours(12), 7, Fault::Balance { cents: 5000 });
+        self.fault(hours(12).min(self.evening), 7, Fault::Balance { cents: 5000 });
         for (modem, from, to) in [(5, Duration::ZERO, hours(3)), (7, hours(5), hours(9))] {
             self.fault(from, modem, Fault::UssdDelay { seconds: None });
             self.fault(to, modem, Fault::UssdDelay { seconds: Some(0.0) });
