@@ -25,7 +25,7 @@ pub fn judge(modems: &[ModemSnapshot], mail: Option<&Health>, store: &StoreCondi
     }
     for path in &store.set_aside {
         let reason = format!(
-            "Store: a damaged database was set aside as {} and a new one begun; save what it holds, then move it away",
+            "Store: a damaged database was set aside as {} and a new one begun. Save what it holds, then move it away",
             path.display()
         );
         health.add(HealthLevel::Critical, reason);

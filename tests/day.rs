@@ -13,7 +13,6 @@
     clippy::panic,
     reason = "a test program: a panic is its answer"
 )]
-#![allow(clippy::print_stderr, reason = "what the day was is worth knowing")]
 #![allow(unreachable_pub, missing_docs, reason = "a test program has no public interface")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "the ledger has more kinds of entries than a test asks for")]
 
@@ -29,6 +28,8 @@ mod mailbox;
 mod modems;
 #[path = "day/plan.rs"]
 mod plan;
+#[path = "day/rungs.rs"]
+mod rungs;
 #[path = "day/site.rs"]
 mod site;
 #[path = "day/time.rs"]
@@ -36,12 +37,13 @@ mod time;
 #[path = "day/watch.rs"]
 mod watch;
 
-use std::{env, path::Path, sync::Arc, time::Duration};
+use std::{env, io::Write as _, path::Path, sync::Arc, time::Duration};
 
 use mailbox::Mailbox;
 use modems::{MODELS, Pool};
 use plan::{Act, Happening};
 use site::Site;
+use smsgate::emulator::Fault;
 use time::{DayClock, Pacing};
 use tokio::time::{Instant, sleep, sleep_until};
 use watch::Watch;
@@ -58,7 +60,7 @@ const SHOWN: usize = 40;
 fn a_day_passes_and_nothing_is_lost_or_told_wrongly() {
     let seed = setting("SMSGATE_DAY_SEED").unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs());
     let hours = setting("SMSGATE_DAY_HOURS").unwrap_or(24);
-    eprintln!("SMSGATE_DAY_SEED={seed} SMSGATE_DAY_HOURS={hours}");
+    show(&format!("SMSGATE_DAY_SEED={seed} SMSGATE_DAY_HOURS={hours}"));
     smsgate::tls::install_provider();
     // The disk is not what is tested here: in memory a commit costs nothing.
     let memory = Path::new("/dev/shm");
@@ -68,27 +70,35 @@ fn a_day_passes_and_nothing_is_lost_or_told_wrongly() {
     let began = std::time::Instant::now();
     let (faults, summary) = runtime.block_on(pass(folder.path(), seed, hours, &pacing));
     let took = began.elapsed();
-    eprintln!("{summary}");
-    eprintln!("{hours} hours in {took:.1?}: {:.0} times faster", hours as f64 * 3600.0 / took.as_secs_f64());
+    let speed = hours as f64 * 3600.0 / took.as_secs_f64();
+    show(&format!("{summary}{hours} hours in {took:.1?}: {speed:.0} times faster"));
     let shown = &faults[..faults.len().min(SHOWN)];
     assert!(faults.is_empty(), "seed {seed}: {} faults\n{}", faults.len(), shown.join("\n"));
 }
 
+/// Also where the test passes: what the macros print is then thrown away.
+fn show(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// The day, its faults, and a table of what it was.
 async fn pass(folder: &Path, seed: u64, hours: u64, pacing: &Arc<Pacing>) -> (Vec<String>, String) {
-    let epoch = "2026-11-20T04:00:00Z".parse().unwrap();
+    let epoch = plan::EPOCH.parse().unwrap();
     let clock = Arc::new(DayClock::new(epoch));
     log::start(&clock);
     site::issue_certificate(folder);
     let pool = Pool::new(folder, epoch, seed);
     pool.set_conditions(plan::conditions());
+    for (modem, cents) in plan::ACCOUNTS.into_iter().enumerate() {
+        pool.fault(modem, Fault::Balance { cents });
+    }
     let mailbox = Mailbox::start(folder, Arc::clone(pacing)).await;
     let site = Site::start(folder, &pool, &mailbox, Arc::clone(&clock)).await;
     pacing.watch(site.daemon.store());
 
     let numbers: Vec<String> = (0..MODELS.len()).map(|modem| pool.number(modem)).collect();
     let end = plan::DAY.min(Duration::from_secs(hours * 3600));
-    let plan: Vec<Happening> = plan::day(seed, &numbers).into_iter().filter(|one| one.at < end).collect();
+    let plan: Vec<Happening> = plan::day(seed, &numbers, end);
     let (start, mut watch) = (Instant::now(), Watch::new(&pool));
     let mut sent = Vec::new();
     let mut coming = plan.iter().peekable();
@@ -113,9 +123,13 @@ async fn pass(folder: &Path, seed: u64, hours: u64, pacing: &Arc<Pacing>) -> (Ve
     if let Err(unrest) = rested {
         faults.push(format!("not at rest after {REST:?}: {unrest:?}"));
     }
-    let books = books::Books { plan: &plan, sent: &sent, pool: &pool, mails: &mailbox.mails(), store: site.store() };
+    watch.look_at_rungs(start.elapsed(), &site);
+    faults.extend(watch.rungs.faults(&plan));
+    let (mails, stats) = (mailbox.mails(), site.stats().await);
+    let books = books::Books { plan: &plan, sent: &sent, pool: &pool, mails: &mails, store: site.store() };
     faults.extend(books.faults());
-    let summary = format!("{}{}", books.summary(), watch.summary());
+    faults.extend(books.counters(&stats, &watch.rungs));
+    let summary = format!("{}{}{}", books.summary(), watch.summary(), watch.rungs.summary());
     site.stop().await;
     (faults, summary)
 }
@@ -132,6 +146,7 @@ async fn perform(act: &Act, pool: &Pool, mailbox: &Mailbox, site: &Site, sent: &
         Act::Unplug { modem } => pool.unplug(*modem),
         Act::Fault { modem, fault } => pool.fault(*modem, fault.clone()),
         Act::Mail(service) => mailbox.set(*service),
+        Act::Accept { modem } => site.accept_card(*modem).await,
     }
 }
 

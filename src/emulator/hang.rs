@@ -10,7 +10,9 @@ use super::modem::Modem;
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cure {
-    /// The terminal closes the port.
+    /// The terminal closes the port; the modem goes on where it was.
+    Close,
+    /// The terminal closes the port, over which the modem starts anew.
     Reopen,
     /// `AT+CFUN=1,1`, which it obeys without an answer.
     Restart,
@@ -44,9 +46,10 @@ impl Modem {
 
     /// Something was done; starts anew if it was enough.
     pub(super) fn cured(&mut self, now: Duration, by: Cure) {
-        if self.faults.hung.is_some_and(|needed| by >= needed) {
-            self.faults.hung = None;
-            self.faults.heard.clear();
+        let Some(needed) = self.faults.hung.filter(|needed| by >= *needed) else { return };
+        self.faults.hung = None;
+        self.faults.heard.clear();
+        if needed > Cure::Close || by > Cure::Reopen {
             self.boot(now);
         }
     }

@@ -41,6 +41,8 @@ pub struct Truth {
     pub registration: u8,
     /// Signal as `+CSQ` numbers it.
     pub signal: u8,
+    /// The network answers USSD, if late.
+    pub ussd: bool,
     /// What is left on the account, in cents.
     pub balance: i64,
     /// The memories for messages.
@@ -68,6 +70,7 @@ impl Modem {
             sim,
             registration: self.registration,
             signal: self.signal,
+            ussd: self.faults.ussd_delay < Duration::MAX,
             balance: self.sim.balance,
             memories,
         }

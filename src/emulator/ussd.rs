@@ -66,8 +66,8 @@ impl Modem {
     fn ussd_answer(&mut self, code: &str) -> (u8, String) {
         match (std::mem::take(&mut self.menu), code) {
             (false, "*100#") | (true, "1") => {
-                let (euro, cent) = (self.sim.balance / 100, self.sim.balance.abs() % 100);
-                (0, format!("Ihr Guthaben beträgt: {euro},{cent:02} EUR"))
+                let (sign, cents) = (if self.sim.balance < 0 { "-" } else { "" }, self.sim.balance.abs());
+                (0, format!("Ihr Guthaben beträgt: {sign}{},{:02} EUR", cents / 100, cents % 100))
             }
             (false, "*101#") | (true, "0") => {
                 self.menu = true;

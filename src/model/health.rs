@@ -54,13 +54,13 @@ impl Health {
     /// A state with one finding.
     #[must_use]
     pub fn of(level: HealthLevel, reason: impl Into<String>) -> Self {
-        Self { level, reasons: vec![reason.into()] }
+        Self { level, reasons: vec![one_reason(reason.into())] }
     }
 
     /// Adds a finding.
     pub fn add(&mut self, level: HealthLevel, reason: impl Into<String>) {
         self.level = self.level.max(level);
-        self.reasons.push(reason.into());
+        self.reasons.push(one_reason(reason.into()));
     }
 
     /// Adds all findings of `other`.
@@ -72,6 +72,30 @@ impl Health {
     /// The reasons as clients get them: joined by `; `, empty when fine.
     #[must_use]
     pub fn message(&self) -> String {
-        self.reasons.join("; ")
+        self.reasons.join(BETWEEN)
+    }
+}
+
+/// What stands between two reasons, and in none: clients take the message apart by it.
+const BETWEEN: &str = "; ";
+
+/// Reasons quote what modems, networks and mail servers say.
+fn one_reason(reason: String) -> String {
+    if reason.contains(BETWEEN) { reason.replace(BETWEEN, ", ") } else { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_can_be_taken_apart_whatever_the_reasons_quote() {
+        let mut health = Health::of(HealthLevel::Warning, "Mail: the mail server says: 4.7.0 try later; greylisted");
+        health.add(HealthLevel::Critical, "Modem: it restarted by itself (a; b; c)");
+        let message = health.message();
+        let pieces: Vec<&str> = message.split("; ").collect();
+        assert_eq!(pieces, health.reasons);
+        assert_eq!(pieces.len(), 2);
+        assert_eq!(pieces.first(), Some(&"Mail: the mail server says: 4.7.0 try later, greylisted"));
     }
 }

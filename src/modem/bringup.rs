@@ -114,17 +114,17 @@ pub enum BringupError {
     #[error("Modem: it refuses PDU mode: {0}")]
     NoPduMode(CommandError),
     /// The SIM wants a PIN and none is configured.
-    #[error("SIM: SIM PIN required; set `pin` in sim-cards.conf")]
+    #[error("SIM: SIM PIN required, set `pin` in sim-cards.conf")]
     PinMissing,
     /// The PIN was tried, once, and not taken.
-    #[error("SIM: incorrect SIM PIN ({0}); it is not tried again. Correct `pin` in sim-cards.conf")]
+    #[error("SIM: incorrect SIM PIN ({0}), it is not tried again. Correct `pin` in sim-cards.conf")]
     PinRejected(CommandError),
     /// The PIN was not tried: a mistake would bring the SIM too near to its lock.
-    #[error("SIM: PIN not tried, only {0} left; enter it in a phone, which brings the tries back")]
+    #[error("SIM: PIN not tried, only {0} left. Enter it in a phone, which brings the tries back")]
     TooFewTries(u8),
     /// The SIM is locked until a person enters the PUK.
     #[error(
-        "SIM: blocked, PUK required; no PIN is sent. Put the SIM into a phone, enter the PUK and a new PIN, and set that as \
+        "SIM: blocked, PUK required, no PIN is sent. Put the SIM into a phone, enter the PUK and a new PIN, and set that as \
          `pin` in sim-cards.conf"
     )]
     PukRequired,

@@ -19,6 +19,8 @@ pub const UNREGISTERED: Duration = Duration::from_secs(15 * 60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 /// How long after a reset the port may go away and come back without this being news.
 const SETTLING: Duration = Duration::from_secs(90);
+/// How long after a try a modem that works is its merit: a restart, and the way into the network.
+const CREDITED: Duration = Duration::from_secs(10 * 60);
 
 /// What kind of failure it was.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,7 +29,9 @@ pub enum Failure {
     Hung,
     /// It works, but found no network for a long time.
     Unregistered,
-    /// It is not there, or restarted by itself: nothing to cure.
+    /// It restarted by itself: nothing to cure, and perhaps what the last rung came to.
+    Restarted,
+    /// It is not there: nothing to cure.
     Away,
     /// A person has to act: SIM, PIN, PUK, IMEI, permissions.
     Incurable,
@@ -76,6 +80,7 @@ impl Ladder {
             // It works but for the network: it is restarted and nothing more, and of more use at work than waiting.
             Failure::Unregistered if self.spent(Rung::Reset) < MOST_PER_HOUR => self.step(Rung::Reset),
             Failure::Unregistered => Step::StartOver,
+            Failure::Restarted => Step::StartOver,
             Failure::Away if self.is_settling(now) => Step::StartOver,
             Failure::Away | Failure::Incurable => {
                 self.climbed.clear();
@@ -90,9 +95,11 @@ impl Ladder {
         self.climbed.push(rung);
     }
 
-    /// The modem works: which rung has cured it, if one was needed. The next failure starts at the bottom.
-    pub fn works(&mut self) -> Option<Rung> {
-        let last = self.climbed.last().copied();
+    /// The modem works: which rung has cured it, if one was needed. The next failure starts at the bottom. What comes
+    /// back long after the last try was brought back by something else.
+    pub fn works(&mut self, now: RunTime) -> Option<Rung> {
+        let in_time = self.tries.last().is_some_and(|(_, at)| now.since(*at) <= CREDITED);
+        let last = self.climbed.last().copied().filter(|_| in_time);
         self.climbed.clear();
         last
     }
@@ -187,8 +194,8 @@ mod tests {
             assert_eq!(ladder.failed(now, Failure::Hung, true), Step::GiveUp { again: SLOW }, "minute {minute}");
             ladder.tried(now, Rung::Reopen);
         }
-        assert_eq!(ladder.works(), Some(Rung::Reopen));
-        assert_eq!(ladder.works(), None);
+        assert_eq!(ladder.works(at(80 * 60 + 10)), Some(Rung::Reopen));
+        assert_eq!(ladder.works(at(80 * 60 + 10)), None);
     }
 
     #[test]
@@ -213,7 +220,7 @@ mod tests {
                 }
                 Step::StartOver => panic!("it hangs"),
             }
-            cures.extend(ladder.works());
+            cures.extend(ladder.works(at(minute * 60)));
         }
         let expected: Vec<_> = Rung::ALL.into_iter().flat_map(|rung| [rung; 3]).collect();
         assert_eq!(cures, expected);
@@ -227,7 +234,7 @@ mod tests {
             if let Step::Try { rung, after } = ladder.failed(at(0), Failure::Hung, true) {
                 pauses.push(after.as_secs());
                 ladder.tried(at(0), rung);
-                ladder.works();
+                ladder.works(at(0));
             }
         }
         assert_eq!(pauses, [1, 2, 4, 5, 10, 20, 15, 30, 60]);
@@ -252,6 +259,40 @@ mod tests {
     }
 
     #[test]
+    fn a_cure_is_credited_to_the_last_rung_unless_something_else_came_between() {
+        let climbs = [(0, Rung::Reopen), (10, Rung::Reset), (30, Rung::Reauthorise)];
+        for (name, rungs, between, works, credited) in [
+            ("nothing between", 1, None, 20, Some(Rung::Reopen)),
+            ("opened again, it restarts", 1, Some((5, Failure::Restarted)), 20, Some(Rung::Reopen)),
+            ("reset, it restarts once more", 2, Some((200, Failure::Restarted)), 220, Some(Rung::Reset)),
+            ("opened again, it is pulled out", 1, Some((5, Failure::Away)), 20, None),
+            ("reset, it leaves the bus for a moment", 2, Some((15, Failure::Away)), 40, Some(Rung::Reset)),
+            ("pulled out long after the reset", 2, Some((200, Failure::Away)), 220, None),
+            ("its SIM is pulled out", 1, Some((5, Failure::Incurable)), 20, None),
+            ("it takes its time", 3, None, 630, Some(Rung::Reauthorise)),
+            ("somebody came long afterwards", 3, None, 631, None),
+        ] {
+            let mut ladder = Ladder::default();
+            for (second, rung) in climbs.into_iter().take(rungs) {
+                ladder.tried(at(second), rung);
+            }
+            if let Some((second, failure)) = between {
+                assert_eq!(ladder.failed(at(second), failure, true), Step::StartOver, "{name}");
+            }
+            assert_eq!(ladder.works(at(works)), credited, "{name}");
+            assert_eq!(ladder.works(at(works)), None, "{name}: once");
+        }
+    }
+
+    #[test]
+    fn a_modem_that_restarts_and_hangs_on_climbs_on() {
+        let mut ladder = Ladder::default();
+        ladder.tried(at(0), Rung::Reopen);
+        assert_eq!(ladder.failed(at(5), Failure::Restarted, true), Step::StartOver);
+        assert!(matches!(ladder.failed(at(30), Failure::Hung, true), Step::Try { rung: Rung::Reset, .. }));
+    }
+
+    #[test]
     fn without_a_network_it_is_restarted_ever_more_rarely_and_never_given_up() {
         let mut ladder = Ladder::default();
         assert_eq!(ladder.patience(at(0)), Some(UNREGISTERED));
@@ -268,6 +309,7 @@ mod tests {
         prop_oneof![
             6 => Just(Some(Failure::Hung)),
             1 => Just(Some(Failure::Unregistered)),
+            1 => Just(Some(Failure::Restarted)),
             1 => Just(Some(Failure::Away)),
             1 => Just(Some(Failure::Incurable)),
             2 => Just(None),
@@ -289,7 +331,7 @@ mod tests {
                     ladder = Ladder::with_tries(tries.iter().map(|(rung, second)| (*rung, at(*second))).collect());
                 }
                 let Some(failure) = failure else {
-                    ladder.works();
+                    ladder.works(at(now));
                     continue;
                 };
                 let step = ladder.failed(at(now), failure, usb);
@@ -316,15 +358,15 @@ mod tests {
 
         #[test]
         fn what_a_reset_cannot_cure_never_climbs(
-            events in prop::collection::vec((0_i64..10_000, any::<bool>(), any::<bool>()), 1..100),
+            events in prop::collection::vec((0_i64..10_000, 0..3_usize, any::<bool>()), 1..100),
         ) {
             let mut ladder = Ladder::default();
             let mut now = 0;
-            for (passed, away, usb) in events {
+            for (passed, kind, usb) in events {
                 now += passed;
-                let failure = if away { Failure::Away } else { Failure::Incurable };
+                let failure = [Failure::Away, Failure::Restarted, Failure::Incurable][kind];
                 prop_assert_eq!(ladder.failed(at(now), failure, usb), Step::StartOver);
-                prop_assert_eq!(ladder.works(), None);
+                prop_assert_eq!(ladder.works(at(now)), None);
             }
         }
     }

@@ -97,7 +97,7 @@ impl Recovery {
     /// Waits until the modem works, and credits the rung that came last. Does not end.
     pub(super) async fn credit(&mut self, context: &Context, mut seen: watch::Receiver<ModemSnapshot>) -> Never {
         if seen.wait_for(|snapshot| snapshot.ready).await.is_ok()
-            && let Some(rung) = self.ladder.works()
+            && let Some(rung) = self.ladder.works(context.store.now())
         {
             info!(modem = %context.slot().id, %rung, "the modem works again");
             if let Err(error) = context.store.recovery_cured(&context.slot().id, rung).await {

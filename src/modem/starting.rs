@@ -32,7 +32,7 @@ pub(super) enum StartFault {
     PinMalformed,
     /// This PIN was tried on this SIM before, and it is not on record that the SIM took it.
     #[error(
-        "SIM: the configured PIN was tried before and not accepted; it is not tried again, so that the SIM does not lock. \
+        "SIM: the configured PIN was tried before and not accepted. It is not tried again, so that the SIM does not lock. \
          Correct `pin` in sim-cards.conf. If it is right, start once without `pin`, which clears the record, and put it back"
     )]
     PinSpent,

@@ -162,7 +162,7 @@ impl ModemTask {
                 Step::GiveUp { again } => {
                     let (tried, minutes) = (recovery.tried(), again.as_secs().div_ceil(60));
                     let tried = if tried.is_empty() { "all that may be tried in an hour".to_owned() } else { tried };
-                    let reason = format!("{reason}; given up after {tried}; checked again in {minutes} minutes");
+                    let reason = format!("{reason}, given up after {tried}, checked again in {minutes} minutes");
                     context.down(end.status(), &reason);
                     let replaced = tokio::select! {
                         () = sleep(again) => false,

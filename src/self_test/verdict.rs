@@ -33,7 +33,7 @@ pub fn finding(interval: SelfTestInterval, tests: &[SelfTest], now: RunTime, zon
         let back = last_back.map_or_else(|| "never".to_owned(), |back| local(back.wall));
         let sent = tests.iter().rev().find_map(|test| test.sent_at).map_or_else(|| "never".to_owned(), local);
         format!(
-            "Self-test: no test SMS has come back for 2 intervals; last sent {sent}, last back {back}{}",
+            "Self-test: no test SMS has come back for 2 intervals, last sent {sent}, last back {back}{}",
             cause(newest)
         )
     })
@@ -46,7 +46,7 @@ fn cause(test: &SelfTest) -> String {
         Some(state) => state,
     };
     let cause = if test.cause.is_empty() { String::new() } else { format!(": {}", test.cause) };
-    format!("; the latest one is {state}{cause}")
+    format!(", the latest one is {state}{cause}")
 }
 
 #[cfg(test)]
@@ -112,7 +112,7 @@ mod tests {
         let tests = [test(0, Some(5)), test(24, None)];
         assert_eq!(
             daily(&tests, 50).unwrap(),
-            "Self-test: no test SMS has come back for 2 intervals; last sent 2027-01-16 08:00, last back 2027-01-15 08:05"
+            "Self-test: no test SMS has come back for 2 intervals, last sent 2027-01-16 08:00, last back 2027-01-15 08:05"
         );
         assert_eq!(daily(&tests, 50), daily(&tests, 90), "it does not change with time");
         let refused = SelfTest {
@@ -123,7 +123,7 @@ mod tests {
         };
         assert_eq!(
             daily(&[refused], 50).unwrap(),
-            "Self-test: no test SMS has come back for 2 intervals; last sent never, last back never; \
+            "Self-test: no test SMS has come back for 2 intervals, last sent never, last back never, \
              the latest one is failed: the SIM is barred"
         );
     }

@@ -15,8 +15,10 @@ use smsgate::{
 
 use super::{
     mailbox::Mail,
-    modems::Pool,
+    modems::{MODELS, Pool},
     plan::{Act, Happening},
+    rungs::Rungs,
+    site::Told,
 };
 
 /// A message that the gateway has accepted.
@@ -53,6 +55,32 @@ impl Books<'_> {
         let mut faults = self.arrivals(&store);
         faults.extend(self.mails(&store));
         faults.extend(self.departures(&store, &ledger));
+        faults
+    }
+
+    /// What is counted of each SIM agrees with what was done with it.
+    pub fn counters(&self, stats: &[Told], rungs: &Rungs) -> Vec<String> {
+        let store = open(self.store);
+        let mut faults = self_tests(&store);
+        let count = |query: &str| -> u64 { texts(&store, query)[0].parse().unwrap() };
+        for (slot, told) in stats.iter().enumerate() {
+            let number = self.pool.number(slot);
+            let written = |one: &&Happening| matches!(&one.act, Act::Arrival(injection) if injection.to == number);
+            let written = self.plan.iter().filter(written).count() as u64;
+            let of = format!("FROM outbox WHERE slot = '{slot:02}' AND state IN ('sent', 'delivered', 'undelivered')");
+            let sent = count(&format!("SELECT count(*) || '' {of}"));
+            let (cured, last) = rungs.cured(slot);
+            for (name, right) in [
+                ("received", written.to_string()),
+                ("sent", sent.to_string()),
+                ("recoveries", cured.to_string()),
+                ("recovered_by", last),
+            ] {
+                if told.members[name] != right {
+                    faults.push(format!("modem {slot}: `{name}` is {}, right is {right}", told.members[name]));
+                }
+            }
+        }
         faults
     }
 
@@ -104,8 +132,11 @@ impl Books<'_> {
             mailed.entry(&mail.id).or_default().insert(&mail.message_id);
         }
         let ids = texts(store, "SELECT id FROM message");
+        let held: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
         let missing = ids.iter().filter(|id| !mailed.contains_key(id.as_str()));
         let mut faults: Vec<String> = missing.map(|id| format!("message {id} was never mailed")).collect();
+        let nobodys = mailed.keys().filter(|id| !held.contains(*id));
+        faults.extend(nobodys.map(|id| format!("a mail is of the message {id}, which is not held")));
         let several = mailed.iter().filter(|(_, names)| names.len() != 1 || names.contains(""));
         faults.extend(several.map(|(id, names)| format!("mails of {id} have names {names:?}")));
         let names: BTreeSet<&str> = mailed.values().flatten().copied().collect();
@@ -181,15 +212,34 @@ impl Books<'_> {
     }
 }
 
+/// Each SIM has written to itself once on each local day, and it came back.
+fn self_tests(store: &Connection) -> Vec<String> {
+    let rows =
+        "SELECT slot || ' ' || day || ' ' || count(*) || ' ' || count(returned_at) FROM self_test GROUP BY slot, day";
+    let rows: BTreeSet<String> = texts(store, rows).into_iter().collect();
+    let days = texts(store, "SELECT DISTINCT day FROM self_test");
+    let slots = (0..MODELS.len()).flat_map(|slot| days.iter().map(move |day| format!("{slot:02} {day} 1 1")));
+    let expected: BTreeSet<String> = slots.collect();
+    let mut faults = Vec::new();
+    if rows != expected || !(1..=2).contains(&days.len()) {
+        faults.push(format!("self-tests by slot, day, how many, how many back: {rows:?}"));
+    }
+    let messages = texts(store, "SELECT id FROM outbox WHERE purpose = 'self-test'").len();
+    if messages != expected.len() {
+        faults.push(format!("{messages} self-tests are in the outbox, right is {}", expected.len()));
+    }
+    faults
+}
+
 const STATES: &str = "SELECT count(*) || ' ' || state FROM outbox GROUP BY state";
 
-fn open(store: &Path) -> Connection {
+pub fn open(store: &Path) -> Connection {
     let store = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     store.busy_timeout(Duration::from_secs(10)).unwrap();
     store
 }
 
-fn texts(store: &Connection, query: &str) -> Vec<String> {
+pub fn texts(store: &Connection, query: &str) -> Vec<String> {
     let mut query = store.prepare(query).unwrap();
     query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }

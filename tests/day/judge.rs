@@ -36,6 +36,20 @@ const START: Duration = seconds(60 + 30);
 const CLIMB: Duration = seconds(120);
 /// A modem that was given up is looked at again after an hour at the latest.
 const GIVEN_UP: Duration = seconds(3600);
+/// The balance is asked for every `health_check_interval`, half a minute later while another wants the modem's USSD; the
+/// network has 40 s to answer.
+const ASKED: Duration = seconds(600 + 2 * 30 + 40 + 15);
+/// Three inquiries have to fail.
+const UNANSWERED: Duration = seconds(3 * (600 + 40) + 2 * 30 + 15);
+/// `account_balance_critical` and `account_balance_warning` of the slots, in cents.
+const CRITICAL: i64 = 100;
+const WARNING: i64 = 500;
+/// A balance that lasts fewer days is told.
+const FEW_DAYS: i64 = 14;
+/// How long before midnight the day's last reading may have been, at a modem that was away.
+const LAST_READING: Duration = seconds(3 * 3600);
+/// What is older is forgotten.
+const REMEMBERED: Duration = seconds(8 * 3600);
 /// The last step of the mailer's pauses is an hour (durability D18).
 const MAIL_CLEARED: Duration = seconds(3600 + 60);
 /// The mail server is tried at least as often as its `health_check_interval` says.
@@ -54,12 +68,23 @@ pub enum Check {
     Signal,
     Network,
     Storage,
+    /// What is left on the account.
     Balance,
+    /// That it cannot be asked for.
+    Inquiry,
+    /// How long it lasts.
+    Forecast,
+    /// Another card than the known one.
+    Card,
 }
 
 impl Check {
     pub fn of(reason: &str) -> Option<Self> {
-        Some(match reason.split_once(':')?.0 {
+        let (check, finding) = reason.split_once(": ")?;
+        Some(match check {
+            "Balance" if finding.starts_with("cannot be read") => Self::Inquiry,
+            "Balance" if finding.starts_with("lasts ") => Self::Forecast,
+            "SIM" if finding.contains("smsgate sim accept") => Self::Card,
             "Modem" => Self::Modem,
             "SIM" => Self::Sim,
             "Signal" => Self::Signal,
@@ -69,19 +94,6 @@ impl Check {
             _ => return None,
         })
     }
-}
-
-/// The reasons of one modem in a message. They are joined by `; `, which a reason may hold too: what names no check goes
-/// on with the one before.
-pub fn reasons(message: &str) -> Vec<String> {
-    let mut reasons: Vec<String> = Vec::new();
-    for piece in message.split("; ").filter(|piece| !piece.is_empty()) {
-        match reasons.last_mut() {
-            Some(last) if Check::of(piece).is_none() => last.extend(["; ", piece]),
-            _ => reasons.push(piece.to_owned()),
-        }
-    }
-    reasons
 }
 
 /// Why something should be told.
@@ -95,10 +107,31 @@ pub enum Cause {
     Signal,
     Network,
     Storage,
+    /// Somebody has put in another card.
+    Card,
+    Balance,
+    /// The network does not answer the code for the balance.
+    Inquiry,
+    /// The account is empty soon, whichever of the readings near midnight is the last.
+    Forecast,
+    /// The same with the reading that spends most.
+    PerhapsForecast,
 }
 
-pub const CAUSES: [Cause; 7] =
-    [Cause::Absent, Cause::Silent, Cause::Restarted, Cause::Locked, Cause::Signal, Cause::Network, Cause::Storage];
+pub const CAUSES: [Cause; 12] = [
+    Cause::Absent,
+    Cause::Silent,
+    Cause::Restarted,
+    Cause::Locked,
+    Cause::Signal,
+    Cause::Network,
+    Cause::Storage,
+    Cause::Card,
+    Cause::Balance,
+    Cause::Inquiry,
+    Cause::Forecast,
+    Cause::PerhapsForecast,
+];
 
 impl Cause {
     pub const fn check(self) -> Check {
@@ -108,7 +141,16 @@ impl Cause {
             Self::Signal => Check::Signal,
             Self::Network => Check::Network,
             Self::Storage => Check::Storage,
+            Self::Card => Check::Card,
+            Self::Balance => Check::Balance,
+            Self::Inquiry => Check::Inquiry,
+            Self::Forecast | Self::PerhapsForecast => Check::Forecast,
         }
+    }
+
+    /// Only a network that answers can tell.
+    const fn is_asked_for(self) -> bool {
+        matches!(self, Self::Balance | Self::Forecast | Self::PerhapsForecast)
     }
 
     /// How long until it is told at the latest.
@@ -116,10 +158,12 @@ impl Cause {
         match self {
             Self::Absent => UNPLUGGED,
             Self::Silent => SILENCE,
-            Self::Restarted => Duration::MAX,
-            Self::Locked => PAUSE + START,
+            Self::Restarted | Self::PerhapsForecast => Duration::MAX,
+            Self::Locked | Self::Card => PAUSE + START,
             Self::Signal | Self::Network => CHECK + DIALOGUE,
             Self::Storage => POLL + DIALOGUE,
+            Self::Balance | Self::Forecast => ASKED,
+            Self::Inquiry => UNANSWERED,
         }
     }
 
@@ -130,6 +174,8 @@ impl Cause {
             Self::Absent | Self::Silent | Self::Restarted | Self::Locked => PAUSE + START,
             Self::Signal | Self::Network => CHECK + DIALOGUE,
             Self::Storage => POLL + DIALOGUE,
+            Self::Card => DIALOGUE,
+            Self::Balance | Self::Inquiry | Self::Forecast | Self::PerhapsForecast => ASKED,
         }
     }
 
@@ -138,7 +184,7 @@ impl Cause {
         match self {
             Self::Absent | Self::Silent | Self::Restarted => 2,
             Self::Locked => 1,
-            Self::Signal | Self::Network | Self::Storage => 0,
+            _ => 0,
         }
     }
 
@@ -146,7 +192,8 @@ impl Cause {
         match self {
             Self::Absent => when(!truth.plugged),
             Self::Silent => when(truth.plugged && truth.silent),
-            Self::Restarted => HealthLevel::Ok,
+            // Noted when they happen, or worked out from what was spent.
+            Self::Restarted | Self::Card | Self::Forecast | Self::PerhapsForecast => HealthLevel::Ok,
             Self::Locked => when(truth.sim != SimTruth::Unlocked),
             Self::Signal => match truth.signal {
                 0 | 1 => HealthLevel::Critical,
@@ -158,6 +205,13 @@ impl Cause {
                 5 => HealthLevel::Warning,
                 _ => HealthLevel::Critical,
             },
+            Self::Balance => match truth.balance {
+                ..CRITICAL => HealthLevel::Critical,
+                CRITICAL..WARNING => HealthLevel::Warning,
+                _ => HealthLevel::Ok,
+            },
+            Self::Inquiry if truth.ussd => HealthLevel::Ok,
+            Self::Inquiry => HealthLevel::Warning,
             Self::Storage => truth.memories.iter().map(|it| fullness(it.used, it.total)).max().unwrap_or_default(),
         }
     }
@@ -185,6 +239,9 @@ impl History {
         if self.0.last().is_none_or(|(_, last)| *last != level) {
             self.0.push((now, level));
         }
+        if self.0.get(1).is_some_and(|(since, _)| *since + REMEMBERED < now) {
+            self.0.remove(0);
+        }
     }
 
     /// How long the last fault lasted.
@@ -209,12 +266,14 @@ impl History {
 #[derive(Clone, Debug)]
 pub struct Modem {
     causes: BTreeMap<Cause, History>,
+    /// Cents on the account, and since when.
+    balances: Vec<(Duration, i64)>,
 }
 
 impl Default for Modem {
     fn default() -> Self {
         let causes = CAUSES.map(|cause| (cause, History(vec![(Duration::ZERO, HealthLevel::Ok)])));
-        let mut modem = Self { causes: causes.into() };
+        let mut modem = Self { causes: causes.into(), balances: Vec::new() };
         modem.restarted(Duration::ZERO);
         modem
     }
@@ -223,9 +282,58 @@ impl Default for Modem {
 impl Modem {
     /// What is the case from now on.
     pub fn observe(&mut self, now: Duration, truth: &Truth) {
-        for (cause, history) in &mut self.causes {
-            history.note(now, cause.level(truth));
+        if self.balances.last().is_none_or(|(_, cents)| *cents != truth.balance) {
+            self.balances.push((now, truth.balance));
         }
+        let forecast = self.forecast(now, truth.balance);
+        for (cause, history) in &mut self.causes {
+            match cause {
+                Cause::Card => {}
+                Cause::Forecast => history.note(now, forecast.0),
+                Cause::PerhapsForecast => history.note(now, forecast.1),
+                _ => history.note(now, cause.level(truth)),
+            }
+        }
+    }
+
+    /// Whether what was spent since the first midnight leaves enough for the next days: for certain, and perhaps.
+    fn forecast(&self, now: Duration, cents: i64) -> (HealthLevel, HealthLevel) {
+        let midnight = plan::midnight();
+        if now <= midnight {
+            return (HealthLevel::Ok, HealthLevel::Ok);
+        }
+        let before = self.balances_between(midnight.saturating_sub(LAST_READING), midnight);
+        let at_midnight = self.balances_between(midnight, midnight).last();
+        let few = |then: i64| {
+            let is_few = then > cents && cents.max(0) < FEW_DAYS * (then - cents);
+            if is_few { HealthLevel::Warning } else { HealthLevel::Ok }
+        };
+        (at_midnight.map_or(HealthLevel::Ok, few), before.map(few).max().unwrap_or_default())
+    }
+
+    fn balances_between(&self, from: Duration, to: Duration) -> impl Iterator<Item = i64> {
+        let ends = self.balances.iter().skip(1).map(|(since, _)| *since).chain([Duration::MAX]);
+        let within = move |((since, _), end): &(&(Duration, i64), Duration)| *since <= to && *end >= from;
+        self.balances.iter().zip(ends).filter(within).map(|((_, cents), _)| *cents)
+    }
+
+    /// The balance that is told must have been the case since the last inquiry that could be answered.
+    pub fn judge_balance(&self, now: Duration, told: &str) -> Option<String> {
+        let from = self.back(now, ASKED, |from, to| self.hidden(Cause::Balance, from, to) || self.muted(from, to));
+        let Ok(units) = told.parse::<f64>() else {
+            let known = from.is_some() && self.is_settled(now);
+            return known.then(|| format!("no balance is told: `{told}`"));
+        };
+        let range = || self.balances_between(from.unwrap_or_default(), now);
+        let (least, most) = (range().min().unwrap_or_default(), range().max().unwrap_or_default());
+        let cents = (units * 100.0).round() as i64;
+        (!(least..=most).contains(&cents)).then(|| format!("a balance of {cents} is told, right is {least} to {most}"))
+    }
+
+    /// Another card was put in, or accepted.
+    pub fn another_card(&mut self, now: Duration, is_new: bool) {
+        let level = if is_new { HealthLevel::Warning } else { HealthLevel::Ok };
+        self.causes.get_mut(&Cause::Card).expect("every cause has a history").note(now, level);
     }
 
     /// The modem has started anew.
@@ -240,9 +348,14 @@ impl Modem {
         self.causes[&cause].0.last().is_some_and(|(_, level)| *level > HealthLevel::Ok)
     }
 
+    /// Whether it was the case at some time between.
+    pub fn was_between(&self, cause: Cause, from: Duration, to: Duration) -> bool {
+        self.causes[&cause].between(from, to).any(|level| level > HealthLevel::Ok)
+    }
+
     /// Whether it was the case at a time, as far as it was looked at.
     pub fn was(&self, cause: Cause, at: Duration) -> bool {
-        self.causes[&cause].between(at.saturating_sub(LOOKED), at).any(|level| level > HealthLevel::Ok)
+        self.was_between(cause, at.saturating_sub(LOOKED), at)
     }
 
     /// It has been on the bus and in use for longer than anything takes. Without a network it may be restarted any time.
@@ -301,6 +414,14 @@ impl Modem {
     /// hidden first has to come up again.
     fn must(&self, now: Duration, cause: Cause, history: &History) -> HealthLevel {
         let Some(from) = now.checked_sub(cause.told()) else { return HealthLevel::Ok };
+        if history.0.last().is_some_and(|(_, level)| *level == HealthLevel::Ok) {
+            return HealthLevel::Ok;
+        }
+        // Without a network it may be restarted any time, and says nothing else then.
+        let searching = self.causes[&Cause::Network].between(now.saturating_sub(LOOKED), now).max();
+        if cause != Cause::Network && searching == Some(HealthLevel::Critical) {
+            return HealthLevel::Ok;
+        }
         let above = self.causes.iter().filter(|(other, _)| other.rank() > cause.rank());
         let hidden = |(other, history): (&Cause, &History)| {
             let coming_up = other.cleared(history.last_length(now));
@@ -309,21 +430,36 @@ impl Modem {
         if above.into_iter().any(hidden) {
             return HealthLevel::Ok;
         }
-        history.between(from, now).min().unwrap_or_default()
+        let from = self.back(now, cause.told(), |from, to| cause.is_asked_for() && self.muted(from, to));
+        from.map_or(HealthLevel::Ok, |from| history.between(from, now).min().unwrap_or_default())
     }
 
     /// The level that may be told: the worst within the time that seeing its end may take, hidden times not counted.
     fn may(&self, now: Duration, cause: Cause, history: &History) -> HealthLevel {
+        if history.0.iter().all(|(_, level)| *level == HealthLevel::Ok) {
+            return HealthLevel::Ok;
+        }
+        let unseen = |from, to| self.hidden(cause, from, to) || cause.is_asked_for() && self.muted(from, to);
+        let from = self.back(now, cause.cleared(history.last_length(now)), unseen).unwrap_or_default();
+        history.between(from, now).max().unwrap_or_default()
+    }
+
+    /// The time before `now` by which it has been possible for so long to see. `None` before the day began.
+    fn back(&self, now: Duration, length: Duration, unseen: impl Fn(Duration, Duration) -> bool) -> Option<Duration> {
         let (mut from, mut seen) = (now, Duration::ZERO);
-        let cleared = cause.cleared(history.last_length(now));
-        while seen < cleared && from > Duration::ZERO {
-            let before = from.saturating_sub(STEP);
-            if !self.hidden(cause, before, from) {
+        while seen < length {
+            let before = from.checked_sub(STEP)?;
+            if !unseen(before, from) {
                 seen += STEP;
             }
             from = before;
         }
-        history.between(from, now).max().unwrap_or_default()
+        Some(from)
+    }
+
+    /// Whether the network was not there, or did not answer, between two times. What was read before holds.
+    fn muted(&self, from: Duration, to: Duration) -> bool {
+        [Cause::Network, Cause::Inquiry].into_iter().any(|cause| self.was_between(cause, from, to))
     }
 
     /// Whether something of a higher rank was the case between two times.
@@ -373,6 +509,7 @@ fn a_fault_is_told_in_time_and_no_longer() {
         registration: 1,
         signal: 20,
         balance: 1000,
+        ussd: true,
         memories: Vec::new(),
     };
     let mut modem = Modem::default();

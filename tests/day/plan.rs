@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use jiff::{Timestamp, tz::TimeZone};
 use smsgate::emulator::{Conditions, Cure, Dice, Fault, Injection, Letters, Order, Outcome};
 
 use super::{mailbox::Service, modems::MODELS};
@@ -16,15 +17,21 @@ pub const MAIL_CHECK: Duration = Duration::from_secs(600);
 /// `sms_self_test_interval`.
 pub const SELF_TEST: &str = "daily";
 /// What each slot says of its account.
-pub const BALANCE: &str = "";
+pub const BALANCE: &str = "ussd_account_balance = *100#\ncurrency = EUR\naccount_balance_warning = 5.00\n\
+                           account_balance_critical = 1.00\n";
+/// Cents on each account in the morning. About 26 euro are spent a day, so that the first passes both thresholds, as does
+/// the second until it is topped up; the last passes one just before nobody can ask any more.
+pub const ACCOUNTS: [i64; MODELS.len()] = [1900, 1300, 8000, 8000, 40_000, 3000, 60_000, 700];
+/// When the day began, by the wall clock.
+pub const EPOCH: &str = "2026-11-20T04:00:00Z";
 /// The slot that can send to whomever others cannot send to now.
 pub const BACKUP: usize = 7;
-/// Slots whose account runs empty.
-pub const SPENDERS: [usize; 2] = [0, 1];
+/// Slots of which the backup takes over what they cannot send.
+pub const BACKED: [usize; 2] = [0, 1];
 /// The whole day.
 pub const DAY: Duration = hours(24);
-/// Nothing new goes wrong afterwards, and nobody writes.
-pub const EVENING: Duration = hours(22);
+/// Before the end, when nobody writes any more and all that went wrong is over.
+const EVENING: Duration = hours(2);
 
 /// What happens.
 #[derive(Clone, Debug)]
@@ -44,6 +51,8 @@ pub enum Act {
     Fault { modem: usize, fault: Fault },
     /// The mail server changes.
     Mail(Service),
+    /// The operator accepts the card in a slot.
+    Accept { modem: usize },
 }
 
 /// Something and when it happens.
@@ -74,16 +83,28 @@ pub fn conditions() -> Conditions {
     }
 }
 
-/// Everything that happens, in order.
-pub fn day(seed: u64, numbers: &[String]) -> Vec<Happening> {
-    let mut plan = Plan { dice: Dice::new(seed), happenings: Vec::new(), serial: 0, hangs: [0; 8] };
+/// When the local day ends: the first midnight after the beginning.
+pub fn midnight() -> Duration {
+    let began: Timestamp = EPOCH.parse().unwrap();
+    let local = began.to_zoned(TimeZone::system());
+    let next = local.tomorrow().unwrap().start_of_day().unwrap();
+    Duration::try_from(next.timestamp().duration_since(began)).unwrap()
+}
+
+/// Everything that happens until `end`, in order.
+pub fn day(seed: u64, numbers: &[String], end: Duration) -> Vec<Happening> {
+    let evening = end.saturating_sub(EVENING);
+    let mut plan = Plan { dice: Dice::new(seed), happenings: Vec::new(), serial: 0, hangs: [0; 8], evening };
     for (modem, number) in numbers.iter().enumerate() {
         plan.arrivals(number);
         plan.sends(modem);
         plan.incidents(modem);
     }
     plan.swap(SWAPPED, SWAP_AT);
+    plan.part_cards(&numbers[ANOTHER_CARD]);
+    plan.accounts();
     plan.mail_server();
+    plan.happenings.retain(|happening| happening.at < end);
     plan.happenings.sort_by_key(|happening| happening.at);
     name_devices(&mut plan.dice, &mut plan.happenings);
     plan.happenings
@@ -101,6 +122,14 @@ const FILLED: usize = 4;
 /// Modems that hang until something in particular is done. Nothing else that a ladder would climb for happens to them, so
 /// that its steps can be counted.
 pub const HANGING: [usize; 3] = [1, 4, 6];
+/// What they hang until, one after the other.
+const CURES: [Cure; 5] = [Cure::Reopen, Cure::Restart, Cure::Replug, Cure::Never, Cure::Close];
+/// Modems that do not say that they start anew: they leave the bus over it.
+const STICKS: [usize; 2] = [2, 3];
+/// The modem into which somebody puts another card, which is accepted an hour later.
+const ANOTHER_CARD: usize = 6;
+/// How long after a message the network repeats it at the latest.
+const MOST_LATE: Duration = hours(2);
 /// Between two incidents of one modem: more than any allowance of the judge.
 const QUIET: u64 = 30 * 60;
 
@@ -118,6 +147,7 @@ struct Plan {
     serial: u32,
     /// How often each modem has hung.
     hangs: [usize; MODELS.len()],
+    evening: Duration,
 }
 
 impl Plan {
@@ -140,7 +170,7 @@ impl Plan {
 
     fn arrivals(&mut self, number: &str) {
         let mut at = Duration::from_secs(self.between(1, 600));
-        while at < EVENING {
+        while at < self.evening {
             let serial = self.serial();
             let text = format!("in {serial}");
             let mut injection = Injection {
@@ -158,8 +188,8 @@ impl Plan {
                 5..=6 => injection.text = format!("{text} Привет 😀"),
                 7 => injection.alphabet = Letters::Ucs2,
                 8 => {
-                    let later = at + Duration::from_secs(self.between(60, 7200));
-                    self.at(later.min(EVENING), Act::Repeat { to: number.to_owned(), text });
+                    let later = at + Duration::from_secs(self.between(60, MOST_LATE.as_secs()));
+                    self.at(later.min(self.evening), Act::Repeat { to: number.to_owned(), text });
                 }
                 _ => {}
             }
@@ -170,7 +200,7 @@ impl Plan {
 
     fn sends(&mut self, slot: usize) {
         let mut at = Duration::from_secs(self.between(120, 600));
-        while at < EVENING {
+        while at < self.evening {
             self.send(at, slot);
             at += Duration::from_secs(self.between(30, 690));
         }
@@ -191,13 +221,14 @@ impl Plan {
     fn incidents(&mut self, modem: usize) {
         let mut at = minutes(20) + Duration::from_secs(self.between(0, 1800));
         let mut first = true;
-        while at < EVENING - hours(1) {
+        while at + hours(1) < self.evening {
             if (modem == SWAPPED.0 || modem == SWAPPED.1) && at < SWAP_AT + SWAP_TIME && at + hours(2) > SWAP_AT {
                 at = SWAP_AT + SWAP_TIME;
             }
             let lasted = match (std::mem::take(&mut first), modem) {
                 (true, LOCKED) => self.locked_sim(at, modem),
                 (true, FILLED) => self.drafts(at, modem),
+                (true, ANOTHER_CARD) => self.another_card(at, modem),
                 _ => self.incident(at, modem),
             };
             at += lasted + Duration::from_secs(self.between(QUIET, 2 * QUIET));
@@ -220,6 +251,11 @@ impl Plan {
                 self.fault(at, modem, Fault::Silence { seconds: Some(silent as f64) });
                 Duration::from_secs(silent)
             }
+            5 if STICKS.contains(&modem) => {
+                self.at(at, Act::Unplug { modem });
+                self.at(at + Duration::from_secs(8), Act::Plug { modem, name: String::new() });
+                Duration::ZERO
+            }
             5 => {
                 self.fault(at, modem, Fault::Reboot);
                 Duration::ZERO
@@ -241,7 +277,7 @@ impl Plan {
                 self.fault(at, modem, Fault::DropNotices { count: 12 });
                 minutes(30)
             }
-            kind if SPENDERS.contains(&modem) || modem == BACKUP => {
+            kind if BACKED.contains(&modem) || modem == BACKUP => {
                 // Whose turn it is at these slots is not known beforehand.
                 self.fault(at, modem, Fault::Garbage { count: 40 + kind as usize });
                 minutes(1)
@@ -267,7 +303,7 @@ impl Plan {
 
     /// Hangs, each time until something stronger is done, then from the beginning.
     fn hang(&mut self, at: Duration, modem: usize) -> Duration {
-        let until = [Cure::Reopen, Cure::Restart, Cure::Replug, Cure::Never][self.hangs[modem] % 4];
+        let until = CURES[(modem + self.hangs[modem]) % CURES.len()];
         self.hangs[modem] += 1;
         self.fault(at, modem, Fault::Hang { until });
         if until != Cure::Never {
@@ -297,6 +333,35 @@ impl Plan {
             self.at(at + swap, Act::Plug { modem, name: String::new() });
         }
         hour + swap
+    }
+
+    fn another_card(&mut self, at: Duration, modem: usize) -> Duration {
+        self.fault(at, modem, Fault::SimCard { serial: 99 });
+        self.at(at + hours(1), Act::Accept { modem });
+        hours(1)
+    }
+
+    /// What was sent to one card is not sent to the other: nothing is under way when they are exchanged, and nothing is
+    /// repeated afterwards.
+    fn part_cards(&mut self, number: &str) {
+        let exchanged = |one: &Happening| matches!(one.act, Act::Fault { fault: Fault::SimCard { .. }, .. });
+        let Some(at) = self.happenings.iter().find(|one| exchanged(one)).map(|one| one.at) else { return };
+        let under_way = at.saturating_sub(minutes(2))..at + minutes(1);
+        self.happenings.retain(|one| match &one.act {
+            Act::Arrival(injection) => injection.to != number || !under_way.contains(&one.at),
+            Act::Repeat { to, .. } => to != number || one.at < under_way.start || one.at > at + MOST_LATE,
+            _ => true,
+        });
+    }
+
+    /// Two accounts are topped up, and two cannot be asked for some hours.
+    fn accounts(&mut self) {
+        self.fault(hours(14), 1, Fault::Balance { cents: 6000 });
+        self.fault(hours(12).min(self.evening), 7, Fault::Balance { cents: 5000 });
+        for (modem, from, to) in [(5, Duration::ZERO, hours(3)), (7, hours(5), hours(9))] {
+            self.fault(from, modem, Fault::UssdDelay { seconds: None });
+            self.fault(to, modem, Fault::UssdDelay { seconds: Some(0.0) });
+        }
     }
 
     fn swap(&mut self, (one, other): (usize, usize), at: Duration) {
@@ -340,7 +405,12 @@ fn name_devices(dice: &mut Dice, happenings: &mut [Happening]) {
                 last[*modem].clone_from(name);
                 taken.insert(*modem, name.clone());
             }
-            Act::Arrival(_) | Act::Repeat { .. } | Act::Send { .. } | Act::Fault { .. } | Act::Mail(_) => {}
+            Act::Arrival(_)
+            | Act::Repeat { .. }
+            | Act::Send { .. }
+            | Act::Fault { .. }
+            | Act::Mail(_)
+            | Act::Accept { .. } => {}
         }
     }
 }

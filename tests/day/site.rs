@@ -16,12 +16,11 @@ use smsgate::{
     cli::client::{Client, ClientError, Endpoint},
     config_files::load_folder,
     daemon::{Daemon, Surroundings},
-    model::HealthLevel,
+    model::{HealthLevel, SlotId},
     rpc::wire::Value,
 };
 
 use super::{
-    judge,
     mailbox::Mailbox,
     modems::{MODELS, Pool},
     plan,
@@ -93,6 +92,11 @@ impl Site {
         self.call("send_sms", arguments).await.map(|id| text_of(&id))
     }
 
+    /// The operator accepts the card in a slot.
+    pub async fn accept_card(&self, modem: usize) {
+        self.daemon.pool().accept_card(&SlotId::new(&format!("{modem:02}"))).await.expect("a card to accept");
+    }
+
     /// `get_health_state`: level and message.
     pub async fn health(&self) -> (HealthLevel, String) {
         let answer = self.call("get_health_state", Vec::new()).await.unwrap();
@@ -113,9 +117,14 @@ fn told(slot: &Value) -> Told {
         slot.as_struct().unwrap().iter().map(|(name, value)| (name.clone(), text_of(value))).collect();
     Told {
         level: level_of(&members["health_state_short"]),
-        reasons: judge::reasons(&members["health_state_message"]),
+        reasons: reasons(&members["health_state_message"]),
         members,
     }
+}
+
+/// The reasons of one modem in a message.
+fn reasons(message: &str) -> Vec<String> {
+    message.split("; ").filter(|reason| !reason.is_empty()).map(str::to_owned).collect()
 }
 
 fn level_of(word: &str) -> HealthLevel {

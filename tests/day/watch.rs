@@ -9,8 +9,13 @@ use super::{
     mailbox::Service,
     modems::{Contact, Deed, MODELS, Pool},
     plan::Act,
+    rungs::Rungs,
     site::{Site, Told},
 };
+
+/// How long ago a modem may have stopped being silent over which a rung is tried: the answer is found late, and the tries
+/// have pauses between them.
+const LATELY: Duration = Duration::from_secs(5 * 60);
 
 /// What was seen so far.
 pub struct Watch {
@@ -23,6 +28,9 @@ pub struct Watch {
     /// Looks at which a modem was not well.
     unwell: usize,
     /// What began or ended, and was not seen to be told (told no more) yet.
+    pub rungs: Rungs,
+    /// Which were said to be given up a minute ago.
+    given_up: [bool; MODELS.len()],
     pending: BTreeMap<(usize, Cause), (Duration, bool)>,
     /// The longest that it took: to be told, and to be told no more.
     slowest: BTreeMap<Cause, [Duration; 2]>,
@@ -37,6 +45,8 @@ impl Watch {
             compared: 0,
             contacts: 0,
             unwell: 0,
+            rungs: Rungs::default(),
+            given_up: [false; MODELS.len()],
             pending: BTreeMap::new(),
             slowest: BTreeMap::new(),
         };
@@ -48,6 +58,11 @@ impl Watch {
     pub fn observe(&mut self, now: Duration, act: &Act, pool: &Pool) {
         match act {
             Act::Plug { modem, .. } | Act::Fault { modem, fault: Fault::Reboot } => self.modems[*modem].restarted(now),
+            Act::Fault { modem, fault: Fault::SimCard { .. } } => {
+                self.modems[*modem].restarted(now);
+                self.modems[*modem].another_card(now, true);
+            }
+            Act::Accept { modem } => self.modems[*modem].another_card(now, false),
             Act::Mail(service) => self.mail.observe(now, *service != Service::Up),
             _ => {}
         }
@@ -63,6 +78,7 @@ impl Watch {
             self.compared += 1;
             self.unwell += usize::from(told.level > HealthLevel::Ok);
             let mut wrong = self.modems[slot].judge(now, told.level, &told.reasons);
+            wrong.extend(self.modems[slot].judge_balance(now, &told.members["balance"]));
             let (port, link) = (&told.members["port"], pool.path(slot));
             if self.modems[slot].is_settled(now) && *port != link {
                 wrong.push(format!("it is said to be at `{port}` and is at `{link}`"));
@@ -72,6 +88,11 @@ impl Watch {
             self.faults.extend(wrong);
         }
         self.take_times(now, &stats);
+        self.look_at_rungs(now, site);
+
+        for (slot, told) in stats.iter().enumerate() {
+            self.given_up[slot] = told.reasons.iter().any(|reason| reason.contains("given up after"));
+        }
 
         let others = without(&message, &of_modems(&stats));
         let mut wrong = Vec::new();
@@ -85,6 +106,18 @@ impl Watch {
             wrong.push(format!("the pool is {level}, right is {expected}: {message}"));
         }
         self.faults.extend(wrong.into_iter().map(|wrong| format!("{}: {wrong}", clock(now))));
+    }
+
+    /// What the recovery ladder did in the last minute: only to a modem that did not work, or that was given up.
+    pub fn look_at_rungs(&mut self, now: Duration, site: &Site) {
+        for modem in self.rungs.look(now, site.store()) {
+            let from = now.saturating_sub(LATELY);
+            let ill =
+                [Cause::Silent, Cause::Network].into_iter().any(|it| self.modems[modem].was_between(it, from, now));
+            if !ill && !self.given_up[modem] {
+                self.faults.push(format!("{} modem {modem}: a rung is tried although nothing is wrong", clock(now)));
+            }
+        }
     }
 
     /// The gateway has reset a modem: only one that does not work may be.

@@ -70,7 +70,7 @@ pub(super) enum End {
     #[error("Modem: {0}")]
     NoPort(std::io::Error),
     /// It works but for a network, and that for too long.
-    #[error("Network: not registered for {0} minutes; the modem is restarted")]
+    #[error("Network: not registered for {0} minutes, the modem is restarted")]
     Unregistered(u64),
 }
 
@@ -102,7 +102,8 @@ impl End {
             Self::NoPort(error) if error.kind() == NotFound => Failure::Away,
             Self::NoPort(error) if matches!(error.kind(), PermissionDenied | ResourceBusy) => Failure::Incurable,
             Self::NoPort(_) => Failure::Hung,
-            Self::Cancelled | Self::Restarted(_) | Self::Lost(_) | Self::StartAnew => Failure::Away,
+            Self::Restarted(_) => Failure::Restarted,
+            Self::Cancelled | Self::Lost(_) | Self::StartAnew => Failure::Away,
         }
     }
 }
