@@ -124,9 +124,11 @@ fn segment(deliver: &Deliver, key: SegmentKey, arrival: &Arrival<'_>) -> NewSegm
     }
 }
 
-/// A message in one piece. What looks like a self-test and comes from the SIM's own number may be one. A message waiting indication without a text gets one in words; without a text and with nothing
-/// that waits, it only puts out a symbol that we do not have (TS 23.040 9.2.3.24.2). A text is never thrown away, although
-/// the standard allows it: what a phone may forget, someone who polls a mailbox may be waiting for.
+/// A message in one piece. What looks like a self-test and comes from the SIM's own number may be one.
+///
+/// A message waiting indication without a text gets one in words; without a text and with nothing that waits, it only
+/// puts out a symbol that we do not have (TS 23.040 9.2.3.24.2). A text is never thrown away, although the standard
+/// allows it: what a phone may forget, someone who polls a mailbox may be waiting for.
 fn whole(deliver: &Deliver, own: &str) -> SegmentContent {
     let text = deliver.user_data.text(deliver.data_coding);
     if let Some(token) = token_in(&text)
