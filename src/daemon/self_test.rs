@@ -105,7 +105,7 @@ impl SelfTests {
         for candidate in candidates.iter().filter(|candidate| up >= candidate.offset) {
             let last = record.get(&candidate.slot);
             let due = schedule::is_due(interval, &clocks, candidate.offset, last.map(|test| &test.start));
-            if due && self.is_ready(&candidate.slot) {
+            if due && self.is_ready(&candidate.slot) && self.has_known_card(&candidate.slot).await? {
                 let after = last.map(|test| test.sequence);
                 started |= self.start(interval, candidate, &clocks, after).await?;
             }
@@ -118,6 +118,13 @@ impl SelfTests {
 
     fn is_ready(&self, slot: &SlotId) -> bool {
         self.pool.snapshot(slot).is_some_and(|seen| seen.ready && seen.health.level < HealthLevel::Critical)
+    }
+
+    /// A card that nobody has accepted yet hardly has the slot's number: what it wrote there would go to somebody else.
+    async fn has_known_card(&self, slot: &SlotId) -> Result<bool, StoreError> {
+        let present = self.pool.snapshot(slot).map(|seen| seen.iccid).unwrap_or_default();
+        let known = self.store.known_cards().await?.remove(slot);
+        Ok(present.is_empty() || known.is_none_or(|known| known == present))
     }
 
     async fn start(
@@ -315,6 +322,19 @@ mod tests {
         assert!(bench.queued().await.is_empty(), "never");
         config.gateway.modempool.sms_self_test_interval = daily;
         bench.config.send_replace(Arc::new(config));
+        assert_eq!(bench.tested().await, ["00"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_card_writes_to_nobody_until_it_is_accepted() {
+        let mut bench = Bench::new();
+        let (slot, store) = (SlotId::new("00"), bench.tests.store.clone());
+        store.card_seen(&slot, "8949").await.unwrap();
+        bench.modems[&slot].send_modify(|seen| "8950".clone_into(&mut seen.iccid));
+        bench.set_ready("00", true, Health::of(HealthLevel::Warning, "SIM: another card is in the slot"));
+        bench.start();
+        assert!(bench.queued().await.is_empty(), "its number is not known");
+        store.card_accepted(&slot, "8950").await.unwrap();
         assert_eq!(bench.tested().await, ["00"]);
     }
 

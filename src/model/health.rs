@@ -69,6 +69,14 @@ impl Health {
         self.reasons.extend(other.reasons);
     }
 
+    /// Whether it says something else than `before`, and not the same with other figures: a signal that wavers between CSQ 3
+    /// and 4 is no news each minute.
+    #[must_use]
+    pub fn is_news_after(&self, before: &Self) -> bool {
+        let words = |reason: &String| reason.replace(|c: char| c.is_ascii_digit(), "");
+        self.level != before.level || !self.reasons.iter().map(words).eq(before.reasons.iter().map(words))
+    }
+
     /// The reasons as clients get them: joined by `; `, empty when fine.
     #[must_use]
     pub fn message(&self) -> String {
@@ -97,5 +105,26 @@ mod tests {
         assert_eq!(pieces, health.reasons);
         assert_eq!(pieces.len(), 2);
         assert_eq!(pieces.first(), Some(&"Mail: the mail server says: 4.7.0 try later, greylisted"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_figures_are_no_news() {
+        use HealthLevel::{Critical, Warning};
+        let weak = Health::of(Warning, "Signal: weak (CSQ 4)");
+        for (after, news) in [
+            (Health::of(Warning, "Signal: weak (CSQ 3)"), false),
+            (Health::of(Warning, "Signal: weak (CSQ 13)"), false),
+            (Health::of(Critical, "Signal: weak (CSQ 4)"), true),
+            (Health::of(Warning, "Network: roaming"), true),
+            (Health { level: Warning, reasons: vec!["Signal: weak (CSQ 4)".into(), "Network: roaming".into()] }, true),
+            (Health::ok(), true),
+        ] {
+            assert_eq!(after.is_news_after(&weak), news, "{}", after.message());
+        }
     }
 }

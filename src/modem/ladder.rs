@@ -92,7 +92,10 @@ impl Ladder {
     /// A rung was tried.
     pub fn tried(&mut self, now: RunTime, rung: Rung) {
         self.tries.push((rung, now));
-        self.climbed.push(rung);
+        // A modem that was given up is looked at for ever.
+        if self.climbed.last() != Some(&rung) {
+            self.climbed.push(rung);
+        }
     }
 
     /// The modem works: which rung has cured it, if one was needed. The next failure starts at the bottom. What comes

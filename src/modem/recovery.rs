@@ -89,7 +89,7 @@ impl Recovery {
         match rung {
             // The port is opened next in any case.
             Rung::Reopen => {}
-            Rung::Reset => reset(context, connector).await,
+            Rung::Reset => self.reset(context, connector).await,
             Rung::Reauthorise => self.reauthorise(context, connector).await,
         }
     }
@@ -121,6 +121,27 @@ impl Recovery {
         }
     }
 
+    async fn reset(&self, context: &Context, connector: &Connector) {
+        let modem = &context.slot().id;
+        match timeout(CONNECT, connector.connect(&context.slot())).await {
+            // A pattern leads to whatever suits it now, and that may be a modem that nothing is wrong with.
+            Ok(Ok(connection)) if connection.name != self.port => {
+                info!(%modem, port = %connection.name, "another port than the one that failed, so no restart");
+                return;
+            }
+            Ok(Ok(connection)) => {
+                let mut link = Link::new(connection.stream);
+                // Many restart before they answer, and one that hangs does not answer at all.
+                if let Err(error) = link.execute(Command::restart()).await {
+                    info!(%modem, %error, "no answer to the restart");
+                }
+            }
+            Ok(Err(error)) => warn!(%modem, %error, "the port cannot be opened for a restart"),
+            Err(_) => warn!(%modem, "no port to restart the modem by"),
+        }
+        tokio::time::sleep(RESTARTING).await;
+    }
+
     async fn reauthorise(&self, context: &Context, connector: &Connector) {
         let modem = &context.slot().id;
         // Looked at again: another slot may have come to work on the same device during the pause.
@@ -145,22 +166,6 @@ impl Recovery {
 /// What never comes.
 #[derive(Debug)]
 pub(super) enum Never {}
-
-async fn reset(context: &Context, connector: &Connector) {
-    let modem = &context.slot().id;
-    match timeout(CONNECT, connector.connect(&context.slot())).await {
-        Ok(Ok(connection)) => {
-            let mut link = Link::new(connection.stream);
-            // Many restart before they answer, and one that hangs does not answer at all.
-            if let Err(error) = link.execute(Command::restart()).await {
-                info!(%modem, %error, "no answer to the restart");
-            }
-        }
-        Ok(Err(error)) => warn!(%modem, %error, "the port cannot be opened for a restart"),
-        Err(_) => warn!(%modem, "no port to restart the modem by"),
-    }
-    tokio::time::sleep(RESTARTING).await;
-}
 
 #[cfg(test)]
 mod tests;

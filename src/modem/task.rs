@@ -63,7 +63,7 @@ impl Context {
     /// The modem cannot be used, and why. Logged when the reason is new.
     pub(super) fn down(&self, status: &str, reason: &str) {
         let health = Health::of(HealthLevel::Critical, reason);
-        if self.snapshot.borrow().health != health {
+        if health.is_news_after(&self.snapshot.borrow().health) {
             warn!(modem = %self.slot().id, %reason, "modem is down");
         }
         self.publish(|seen| {

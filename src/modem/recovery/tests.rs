@@ -229,3 +229,25 @@ async fn a_modem_that_finds_no_network_is_restarted_and_a_refused_one_is_not() {
         bench.cancel.cancel();
     }
 }
+
+#[tokio::test]
+async fn no_restart_goes_to_another_port_than_the_one_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 100 };
+    let store = Store::open(&folder.path().join("smsgate.db"), options).unwrap();
+    let modems = Arc::new(VirtualPool::new(Timestamp::UNIX_EPOCH, 1));
+    let mut slot = slots::slot("00", "+49");
+    "virtual:generic".clone_into(&mut slot.port);
+    let (_changed, changes) = watch::channel(0);
+    let (discovery, _seeker) = Discovery::new(std::slice::from_ref(&slot), Hints::load(None), changes, SerialProbe);
+    let connector = Connector::new(discovery, Arc::clone(&modems));
+    let snapshot = watch::channel(ModemSnapshot::absent(slot.id.clone(), true, "")).0;
+    let slot = watch::channel(Arc::new(slot)).1;
+    let context = Context { slot, store, snapshot, self_test: watch::channel(None).1 };
+    let mut recovery = Recovery::default();
+    for (failed, resets) in [("/dev/ttyUSB0", 0), ("virtual:generic", 1)] {
+        recovery.at_port(failed);
+        recovery.perform(&context, &connector, Rung::Reset).await;
+        assert_eq!(modems.shared().with(|world, _| world.modems()[0].resets()), resets, "{failed} failed");
+    }
+}

@@ -26,22 +26,28 @@ pub(super) fn first_check(slot: &Slot) -> Option<Instant> {
 impl Session<'_> {
     /// Puts what the store knows of the account of this SIM into view. A balance of another SIM is none of this one.
     pub(super) async fn recall_balance(&mut self) {
-        if self.next_balance.is_none() {
+        let slot = self.context.slot();
+        let before = self.seen.account.take().unwrap_or_default();
+        if slot.ussd_account_balance.is_none() {
             return;
         }
-        let slot = self.context.slot();
-        let account = self.seen.account.take();
-        let mut account = account.unwrap_or_else(|| Account {
+        let mut account = Account {
             currency: slot.currency.clone(),
             warning_micros: slot.account_balance_warning_micros,
             critical_micros: slot.account_balance_critical_micros,
-            ..Account::default()
-        });
+            ..before
+        };
         match self.reading().await {
             Ok(reading) => account.reading = reading,
             Err(error) => warn!(modem = %slot.id, %error, "the last balance cannot be read from the store"),
         }
         self.seen.account = Some(account);
+    }
+
+    /// The slot's code, pattern or thresholds may be others now. The balance is asked for anew, as after the start.
+    pub(super) async fn replan_balance(&mut self) {
+        self.next_balance = first_check(&self.context.slot());
+        self.recall_balance().await;
     }
 
     async fn reading(&self) -> Result<Option<Reading>, crate::store::StoreError> {
@@ -70,6 +76,10 @@ impl Session<'_> {
     /// What the network answered, or why it did not.
     pub(super) async fn take_balance(&mut self, outcome: Result<String, UssdError>) {
         let slot = self.context.slot();
+        if slot.ussd_account_balance.is_none() {
+            // The configuration lost interest while the network was asked.
+            return;
+        }
         let found = match outcome {
             Ok(text) => balance::find(&text, &slot.ussd_account_balance_regexp).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),

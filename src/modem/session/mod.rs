@@ -204,6 +204,8 @@ impl<'a> Session<'a> {
 
     async fn run(&mut self, requests: &mut mpsc::Receiver<Request>, cancel: &CancellationToken) -> Result<End, End> {
         let _ = self.command(Command::ussd_notices()).await?;
+        // A generation that came before the session is taken over once more, which changes nothing.
+        let mut generations = self.context.slot.clone();
         loop {
             while let Some(urc) = self.link.buffered_urc() {
                 self.note(urc)?;
@@ -234,6 +236,7 @@ impl<'a> Session<'a> {
                         self.poll().await?;
                     }
                 }
+                Ok(()) = generations.changed() => self.adapt().await,
                 () = until(ussd_deadline) => self.abandon_ussd().await?,
                 () = sleep_until(self.next_poll) => self.poll().await?,
                 () = sleep_until(self.next_check) => self.check().await?,

@@ -22,7 +22,6 @@ impl Session<'_> {
     /// Has the memories swept, after PDU mode and announcements were set again: a module that reset itself silently has
     /// lost them, and would never announce anything again.
     pub(super) async fn poll(&mut self) -> Result<(), End> {
-        self.next_poll = Instant::now() + POLL_INTERVAL;
         self.work.handed_over.append(&mut self.work.held_back);
         let _ = self.command(Command::pdu_mode()).await?;
         if let Some(indication) = self.equipment.indication {
@@ -39,7 +38,16 @@ impl Session<'_> {
         if judge(&self.seen).level != HealthLevel::Ok {
             self.check().await?;
         }
+        // From its end, as the check: what stands behind it in the queue must have its turn.
+        self.next_poll = Instant::now() + POLL_INTERVAL;
         Ok(())
+    }
+
+    /// The configuration says something else of the slot. It counts now, not when an interval is over that may be long.
+    pub(super) async fn adapt(&mut self) {
+        self.next_check = self.next_check.min(Instant::now() + self.context.slot().health_check_interval);
+        self.replan_balance().await;
+        self.publish();
     }
 
     /// The full check of health but for the memories, which every poll looks at: SIM, signal, registration, operator.
@@ -162,7 +170,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Judges what was seen and publishes it. A change of health is logged once, with its reasons.
+    /// Judges what was seen and publishes it. A change of health is logged once, with its reasons; other figures in the
+    /// same reasons are none.
     pub(super) fn publish(&self) {
         let health = judge(&self.seen);
         self.log_change(&health);
@@ -185,7 +194,7 @@ impl Session<'_> {
 
     fn log_change(&self, health: &Health) {
         let before = self.context.snapshot.borrow().health.clone();
-        if before == *health {
+        if !health.is_news_after(&before) {
             return;
         }
         let modem = &self.context.slot().id;

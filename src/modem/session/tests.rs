@@ -114,6 +114,7 @@ async fn play(modem: Arc<Mutex<Modem>>, mut line: DuplexStream, mut notices: mps
 struct Bench {
     _folder: TempDir,
     context: Context,
+    slot: watch::Sender<Arc<Slot>>,
     seen: watch::Receiver<ModemSnapshot>,
     modem: Arc<Mutex<Modem>>,
     cancel: CancellationToken,
@@ -142,9 +143,14 @@ impl Bench {
         let mut slot = sample::slot("00", "+49");
         change(&mut slot);
         let (snapshot, seen) = watch::channel(ModemSnapshot::absent(slot.id.clone(), true, ""));
-        let slot = watch::channel(Arc::new(slot)).1;
-        let context = Context { slot, store, snapshot, self_test: watch::channel(None).1 };
-        Self { _folder: folder, context, seen, modem: Arc::default(), cancel: CancellationToken::new() }
+        let (slot, generations) = watch::channel(Arc::new(slot));
+        let context = Context { slot: generations, store, snapshot, self_test: watch::channel(None).1 };
+        Self { _folder: folder, context, slot, seen, modem: Arc::default(), cancel: CancellationToken::new() }
+    }
+
+    /// Another generation of the configuration comes.
+    fn reload(&self, change: impl FnOnce(&mut Slot)) {
+        self.slot.send_modify(|slot| change(Arc::make_mut(slot)));
     }
 
     fn modem(&self) -> MutexGuard<'_, Modem> {
@@ -188,6 +194,10 @@ impl Bench {
         for _ in 0..4000 {
             if condition(self) {
                 return;
+            }
+            // Paused time would run away while the store's thread is at work.
+            while self.context.store.unanswered() > 0 {
+                std::thread::sleep(Duration::from_micros(100));
             }
             sleep_until(Instant::now() + Duration::from_millis(50)).await;
         }

@@ -88,3 +88,20 @@ async fn a_clock_that_ran_ahead_leaves_no_days_to_come() {
     let kept: Vec<i64> = days(&store).await.into_iter().map(|day| day.micros).collect();
     assert_eq!(kept, [5, 3]);
 }
+
+#[tokio::test]
+async fn a_clock_that_was_not_set_yet_forgets_no_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, calendar) = store(&folder);
+    for balance in [5, 4] {
+        store.balance_read(&slot(), "8949", balance).await.unwrap();
+        calendar.days_on(1);
+    }
+    calendar.days_on(-20_000);
+    store.balance_read(&slot(), "8949", 4).await.unwrap();
+    assert_eq!(days(&store).await.len(), 1, "what is to come is passed over");
+    calendar.days_on(20_000);
+    store.balance_read(&slot(), "8949", 3).await.unwrap();
+    let kept: Vec<i64> = days(&store).await.into_iter().map(|day| day.micros).collect();
+    assert_eq!(kept, [4, 5, 4, 3]);
+}

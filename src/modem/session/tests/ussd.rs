@@ -306,8 +306,10 @@ async fn balances_are_read_at_each_interval_and_judged() {
 
     // After a restart the last value counts before it is read anew; on another SIM nothing is known.
     running.end.abort();
-    let _running = bench.start();
+    let running = bench.start();
     bench.until("the last value", |bench| bench.health().0 == HealthLevel::Critical).await;
+    running.end.abort();
+    bench.answers("AT+CUSD=1,\"*100#\",15", "OK");
     bench.answers("AT+CCID", "+CCID: 89490200001234567891\r\n\r\nOK");
     let _running = bench.start();
     let only_the_card = |words: &str| words.starts_with("SIM: another card") && !words.contains("Balance");
@@ -327,4 +329,18 @@ async fn a_balance_that_cannot_be_read_is_said_after_three_times_and_the_last_on
     assert!(words.starts_with("Balance: 4.20 EUR") && words.contains("below the critical threshold"), "{words}");
     assert!(bench.told("AT+CUSD=1,") >= 3);
     assert_eq!(bench.facts().await.balance_micros, Some(4_200_000));
+}
+
+#[tokio::test]
+async fn another_configuration_of_the_balance_counts_at_once() {
+    let bench = Bench::new();
+    bench.answers("AT+CUSD=1,\"*100#\",15", "OK\r\n\r\n+CUSD: 0,\"Guthaben: 9,99 EUR\",15");
+    let _running = bench.start();
+    bench.until("health", |bench| bench.health().0 == HealthLevel::Ok && bench.told("AT+CPMS?") > 0).await;
+    bench.reload(with_balance);
+    bench.until("a low balance", |bench| bench.health().1.starts_with("Balance: 9.99 EUR, below the warning")).await;
+    bench.reload(|slot| slot.account_balance_critical_micros = 10_000_000);
+    bench.until("another threshold", |bench| bench.health().0 == HealthLevel::Critical).await;
+    bench.reload(|slot| slot.ussd_account_balance = None);
+    bench.until("nothing to judge", |bench| bench.health() == (HealthLevel::Ok, String::new())).await;
 }
