@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH)
 .PHONY: help demo test bench fmt lint deny install uninstall deps build package-files deb sbom licences
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## SMS in and out over four virtual modems, no hardware needed
 	@target/release/smsgate demo --dir target/demo
@@ -43,14 +43,16 @@ deps: ## install what building and testing need (Debian packages, Rust, Python e
 	@scripts/setup
 
 # Manual pages, completions: what the binary knows about itself.
-package-files: build
+package-files: build ## the binary with its manual pages and completions, for install
 	rm -rf target/package/man target/package/completions target/package/links
 	mkdir -p target/package/completions target/package/links
 	for link in smsgate-client check_smsgate munin_smsgate; do ln -s smsgate target/package/links/$$link || exit 1; done
 	target/release/smsgate manual target/package/man
 	for shell in bash zsh fish; do target/release/smsgate completions $$shell >target/package/completions/$$shell || exit 1; done
 
-install: package-files ## everything but the configuration, under $(DESTDIR)$(PREFIX)
+# As root, so that it builds only what is not there: root may have no Rust.
+install: ## everything but the configuration, under $(DESTDIR)$(PREFIX)
+	@[ -e target/package/man/smsgate.1 ] || $(MAKE) --no-print-directory package-files
 	scripts/install "$(DESTDIR)" "$(PREFIX)"
 
 uninstall: ## remove what install put there

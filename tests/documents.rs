@@ -1,7 +1,13 @@
 //! What the documents show is what happens: the README's first Python block and every example of docs/api.md, run
-//! against the demo.
+//! against the demo. What there is stands in them: methods, statistics, keys, and a test for each promise of
+//! docs/parity.md.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test program: a panic is its answer")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test program: a panic is its answer"
+)]
 
 #[path = "rig/process.rs"]
 #[allow(dead_code, unreachable_pub, missing_docs, reason = "this program uses a part of it")]
@@ -9,6 +15,7 @@
 mod process;
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -27,6 +34,19 @@ values = {"URL": demo["url"], "CA": demo["ca"], "FIRST": demo["numbers"][0], "SE
 values.update({f"TOKEN_{name}": token for name, token in demo["tokens"].items()})
 print("\n".join(f"{name}={shlex.quote(value)}" for name, value in values.items()))
 "#;
+
+/// What the gateway says of itself, as JSON.
+const INTROSPECTION: &str = r#"
+import json, os, ssl
+from xmlrpc.client import ServerProxy
+demo = json.load(open(os.environ["DEMO"]))
+gateway = ServerProxy(demo["url"], context=ssl.create_default_context(cafile=demo["ca"]))
+modems = gateway.get_stats(demo["tokens"]["get_stats"])[1]
+print(json.dumps({"methods": gateway.system.listMethods(), "members": sorted(next(iter(modems.values())))}))
+"#;
+/// Ways to ask a section of the configuration for a key (`src/config/fields.rs`).
+const ASKED_BY: [&str; 9] =
+    ["boolean", "filled", "optional", "parsed", "path", "required", "seconds", "tokens", "understood"];
 
 #[test]
 fn the_python_of_the_readme_sends_and_reads_an_sms() {
@@ -67,6 +87,70 @@ fn the_curl_of_the_api_document_works() {
         assert_eq!(fails, example.contains("not a token"), "{example}\n{said}");
         assert!(said.contains("<methodResponse>"), "{example}\n{said}");
     }
+}
+
+#[test]
+fn every_method_and_every_statistic_is_in_the_api_document() {
+    let api = document("docs/api.md");
+    let demo = Demo::start();
+    let facts: serde_json::Value =
+        serde_json::from_str(&demo.run(Command::new("python3").args(["-c", INTROSPECTION]))).unwrap();
+    let names = |what: &str| -> BTreeSet<String> {
+        facts[what].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    let python: String = blocks(&api, "python").collect();
+    let shell: String = blocks(&api, "sh").collect();
+    for method in names("methods") {
+        assert!(api.contains(&format!("`{method}`")) || api.contains(&format!("`{method}(")), "{method} is not named");
+        assert!(python.contains(&format!("gateway.{method}(")), "{method} has no example in Python");
+        let posted = [format!("rpc {method} "), format!("rpc {method}\n"), format!("<methodName>{method}<")];
+        assert!(posted.iter().any(|call| shell.contains(call)), "{method} has no example with curl");
+    }
+    let section = api.split("\n## get_stats\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let described: BTreeSet<String> = rows(section).skip(1).flat_map(|row| in_backquotes(&row[0])).collect();
+    assert_eq!(described, names("members"));
+}
+
+#[test]
+fn every_key_of_the_configuration_has_its_row() {
+    let mut read: BTreeSet<String> = BTreeSet::new();
+    for file in ["src/config/gateway.rs", "src/config/sims.rs"] {
+        let text = document(file);
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for (before, after) in code.match_indices("(\"").map(|(at, _)| (&code[..at], &code[at + 2..])) {
+            if ASKED_BY.iter().any(|way| before.ends_with(&format!(".{way}"))) {
+                read.insert(after.split('"').next().unwrap().to_owned());
+            }
+        }
+    }
+    assert!(read.len() > 40, "{read:?}");
+    let configuration = document("docs/configuration.md");
+    let keys = |row: Vec<String>| in_backquotes(&row[0]).last().cloned();
+    let from = configuration.find("\n## smsgate.conf").unwrap();
+    let mut described: BTreeSet<String> =
+        rows(&configuration[from..]).filter_map(keys).map(|key| key.rsplit("] ").next().unwrap().to_owned()).collect();
+    assert!(described.remove("token_SLOT_get_sms"), "the one key that has a slot's name in it");
+    assert_eq!(described, read);
+}
+
+#[test]
+fn every_promise_of_the_parity_table_has_its_test() {
+    let parity = document("docs/parity.md");
+    assert!(!parity.contains('@'), "a placeholder is left");
+    let mut proofs = 0;
+    for row in rows(&parity).filter(|row| row[0] != "Promise") {
+        assert_eq!(row.len(), 3, "{row:?}");
+        for proof in row[2].split("; ") {
+            let (file, name) = proof.split_once("`: ").unwrap_or_else(|| panic!("{proof:?} names no test: {row:?}"));
+            let file = file.trim_start_matches('`');
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let there = if file.ends_with(".rs") { has_test(&text, name) } else { text.contains(name) };
+            assert!(there, "{file} has no {name}: {row:?}");
+            proofs += 1;
+        }
+    }
+    assert!(proofs > 80, "only {proofs} were found");
 }
 
 #[test]
@@ -144,6 +228,30 @@ fn blocks<'a>(text: &'a str, language: &'a str) -> impl Iterator<Item = &'a str>
         let (block, after) = after.split_once("```\n")?;
         rest = after;
         Some(block)
+    })
+}
+
+/// The cells of each row of the tables, but for the lines below their heads.
+fn rows(text: &str) -> impl Iterator<Item = Vec<String>> {
+    let cells = |line: &str| -> Option<Vec<String>> {
+        let line = line.strip_prefix('|')?.strip_suffix('|')?;
+        // A bar within code would be written with a backslash.
+        Some(line.replace("\\|", "\u{1}").split('|').map(|cell| cell.trim().replace('\u{1}', "|")).collect())
+    };
+    text.lines().filter_map(cells).filter(|row: &Vec<String>| !row[0].starts_with("---"))
+}
+
+fn in_backquotes(cell: &str) -> Vec<String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Whether a function of this name has the attribute of a test above it.
+fn has_test(text: &str, name: &str) -> bool {
+    let lines: Vec<&str> = text.lines().collect();
+    let starts = |line: &str| line.trim().trim_start_matches("async ").starts_with(&format!("fn {name}("));
+    lines.iter().enumerate().filter(|(_, line)| starts(line)).any(|(at, _)| {
+        let above = lines[..at].iter().rev().take_while(|line| line.trim().starts_with("#["));
+        above.into_iter().any(|line| line.contains("#[test]") || line.contains("#[tokio::test"))
     })
 }
 

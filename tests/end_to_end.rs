@@ -165,6 +165,7 @@ fn modems_are_known_by_their_imei_whatever_their_port_is_called() {
     let api = rig.api();
     rig.until_ready(2);
     assert!(api.stat("01", "port").ends_with("modem-01"));
+    assert_eq!(api.stat("01", "imei"), stats["modems"][1]["imei"].as_str().unwrap());
     rig.network.fault(1, json!({ "fault": "unplug" }));
     rig.until("it is missed", || api.stat("01", "health_state_short") == "CRITICAL");
     rig.network.fault(1, json!({ "fault": "replug", "link": "modem-09" }));

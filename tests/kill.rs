@@ -90,7 +90,12 @@ fn nothing_is_lost_or_doubled_however_often_the_power_goes() {
         sent.len(),
         began.elapsed()
     );
-    assert!(at_rest, "not at rest: {:?}", unrest(&rig, &store));
+    let recoveries =
+        texts(&store, "SELECT slot || ' ' || rung || ' tried ' || tried || ', cured ' || cured FROM recovery");
+    let (unrest, health, log) = (unrest(&rig, &store), rig.api().health(), rig.log());
+    let last: Vec<&str> = log.lines().rev().take(60).collect();
+    assert!(at_rest, "not at rest: {unrest:?}\n{health:?}\n{recoveries:?}\n{last:#?}");
+    eprintln!("{recoveries:?}");
     let ledger = rig.network.ledger();
     let (code, _) = rig.stop();
     assert_eq!(code, Some(0));

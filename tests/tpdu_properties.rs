@@ -172,7 +172,8 @@ fn decode_everything(octets: &[u8]) -> bool {
 
 fn read(user_data: &UserData, data_coding: DataCodingScheme) {
     let text = user_data.text(data_coding);
-    assert!(text.chars().count() <= 280, "more characters than TP-UD has room for");
+    // A mark with all octets that TP-UDL can tell, in hex, is the longest.
+    assert!(text.chars().count() <= 2 * 255 + 60, "more characters than TP-UD has room for");
     let Some(concatenation) = user_data.concatenation() else { return };
     let part = Part { sequence: concatenation.sequence, total: concatenation.total, data_coding, user_data };
     let joined = join(&[part], concatenation.total);

@@ -21,7 +21,7 @@ use std::{
 use rustls::pki_types::ServerName;
 use smsgate::{
     rpc::{
-        Caller, Connection, Limits,
+        Caller, Connection, Limits, Server,
         wire::{Call, Fault, Value, parse_response, write_call},
     },
     tls,
@@ -175,6 +175,19 @@ async fn localhost_is_both_loopback_addresses() {
     let over_ipv6 = TcpStream::connect((Ipv6Addr::LOCALHOST, gateway.address.port())).await;
     assert!(gateway.address.is_ipv4());
     assert_eq!(over_ipv6.is_ok(), has_ipv6);
+}
+
+#[tokio::test]
+async fn every_address_is_listened_on_if_so_configured() {
+    let gateway = Gateway::start().await;
+    let (tls, methods) = (gateway.reloader.subscribe(), gateway.methods.clone());
+    let server = Server::bind("0.0.0.0", 0, tls, methods, Limits::default()).await.unwrap();
+    // All of 127.0.0.0/8 is this machine, and only the first address of it is `localhost`.
+    for last in [1, 2] {
+        let address = (Ipv4Addr::new(127, 0, 0, last), server.local_addr().port());
+        assert!(TcpStream::connect(address).await.is_ok(), "{address:?}");
+    }
+    assert!(TcpStream::connect((Ipv4Addr::new(127, 0, 0, 2), gateway.address.port())).await.is_err());
 }
 
 #[tokio::test]

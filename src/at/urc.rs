@@ -148,7 +148,9 @@ const RESTARTED: &[&str] = &[
 ];
 
 /// Notices of a full memory.
-const MEMORY_FULL: &[&str] = &["^SMMEMFULL", "+SMS FULL", "SMS FULL", "+QIND: SMSFULL", "+SMSFULL", "+ZSMSFULL"];
+const MEMORY_FULL: &[&str] = &["^SMMEMFULL", "+SMS FULL", "SMS FULL", "+SMSFULL", "+ZSMSFULL", "^SMGO:"];
+/// Notices about indicators, of which `smsfull` is one (TS 27.007 8.9); some modems name it, in quotes or without.
+const INDICATORS: &[&str] = &["+QIND:", "+CIEV:"];
 
 impl Urc {
     /// Reads a notice of one line; `None` if the line is no known notice.
@@ -176,7 +178,7 @@ impl Urc {
             return Some(Self::Pin(PinState::parse(unquote(state))));
         }
         let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| after(line, prefix).is_some());
-        if starts(MEMORY_FULL) {
+        if starts(MEMORY_FULL) || (starts(INDICATORS) && tells_of_full_memory(line)) {
             Some(Self::MemoryFull(line.to_owned()))
         } else if RESTARTED.iter().any(|word| is_restart(line, word)) {
             Some(Self::Restarted(line.to_owned()))
@@ -193,6 +195,12 @@ impl Urc {
 /// A word that ends in `:` takes parameters, any other stands alone.
 fn is_restart(line: &str, word: &str) -> bool {
     if word.ends_with(':') { after(line, word).is_some() } else { line.eq_ignore_ascii_case(word) }
+}
+
+/// The indicator named `smsfull`, unless its value is 0: room again.
+fn tells_of_full_memory(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    line.contains("smsfull") && !line.trim_end().ends_with(",0")
 }
 
 fn stored_at(parameters: &str) -> Option<(Option<Memory>, u16)> {
@@ -218,6 +226,11 @@ mod tests {
             ("+CRING: VOICE", Some(Urc::Ring)),
             ("^RSSI:19", Some(Urc::Ignored("^RSSI:19".to_owned()))),
             ("^SMMEMFULL:\"SM\"", Some(Urc::MemoryFull("^SMMEMFULL:\"SM\"".to_owned()))),
+            ("+QIND: \"smsfull\",\"ME\"", Some(Urc::MemoryFull("+QIND: \"smsfull\",\"ME\"".to_owned()))),
+            ("+CIEV: SMSFULL,1", Some(Urc::MemoryFull("+CIEV: SMSFULL,1".to_owned()))),
+            ("+CIEV: \"smsfull\",0", Some(Urc::Ignored("+CIEV: \"smsfull\",0".to_owned()))),
+            ("+CIEV: 5,1", Some(Urc::Ignored("+CIEV: 5,1".to_owned()))),
+            ("^SMGO: 2", Some(Urc::MemoryFull("^SMGO: 2".to_owned()))),
             ("+CMTI: nonsense", Some(Urc::Unknown("+CMTI: nonsense".to_owned()))),
             ("SIMCOM_SIM7600E", None),
             ("861536030196001", None),

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     exit::{Exit, Failure},
-    stats::Look,
+    look::Look,
 };
 use crate::{
     config::{Diagnostic, Severity},

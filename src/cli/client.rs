@@ -226,9 +226,28 @@ impl Client {
         }
     }
 
-    /// Runs something of the caller's that makes calls among other things. Ctrl-C is its business.
+    /// Runs something of the caller's that makes calls among other things. Ctrl-C is its business, see
+    /// [`interrupted`](Self::interrupted).
     pub(super) fn run<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
+    }
+
+    /// Ends at Ctrl-C, also at one since the last call.
+    pub(super) async fn interrupted(&self) {
+        self.interrupts.lock().await.recv().await;
+    }
+
+    /// Forgets a Ctrl-C that came too late for what it was meant for.
+    pub(super) fn forget_interrupts(&self) {
+        self.runtime.block_on(async {
+            // Once round the loop, so that a signal of the past is seen as one.
+            tokio::task::yield_now().await;
+            tokio::select! {
+                biased;
+                () = self.interrupted() => {}
+                () = std::future::ready(()) => {}
+            }
+        });
     }
 
     /// Connects, agrees on TLS and hangs up.
@@ -259,10 +278,9 @@ impl Client {
 
     fn until_interrupted<T>(&self, work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
         self.runtime.block_on(async {
-            let mut interrupts = self.interrupts.lock().await;
             tokio::select! {
                 result = work => result,
-                _ = interrupts.recv() => Err(ClientError::Interrupted),
+                () = self.interrupted() => Err(ClientError::Interrupted),
             }
         })
     }
@@ -337,5 +355,38 @@ fn tls_cause(error: io::Error) -> Cause {
         Cause::NotValidNow
     } else {
         Cause::Tls(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::signal::{Signal::SIGINT, raise};
+
+    use super::*;
+
+    #[test]
+    fn a_ctrl_c_that_comes_with_the_answer_ends_the_next_call_and_none_after_it() {
+        tls::install_provider();
+        let endpoint = Endpoint { host: "localhost".to_owned(), port: 1, ca: None };
+        let trust = tls::client_config(None).unwrap();
+        let client = Client::with_tls(endpoint, SecretString::default(), Duration::from_secs(1), trust).unwrap();
+        // Which of two things that are ready is taken is left to chance: more than once both ways.
+        for round in 0..24 {
+            let answered = client.until_interrupted(async {
+                let mut seen = signal(SignalKind::interrupt()).unwrap();
+                raise(SIGINT).unwrap();
+                seen.recv().await;
+                Ok(())
+            });
+            let ended = match answered {
+                Ok(()) => client.pause(Duration::from_millis(200)),
+                interrupted => interrupted,
+            };
+            assert!(matches!(ended, Err(ClientError::Interrupted)), "round {round}: it was lost");
+            assert!(client.pause(Duration::from_millis(1)).is_ok(), "round {round}: it was seen twice");
+            raise(SIGINT).unwrap();
+            client.forget_interrupts();
+            assert!(client.pause(Duration::from_millis(1)).is_ok(), "round {round}: it was not forgotten");
+        }
     }
 }

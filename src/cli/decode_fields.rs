@@ -4,8 +4,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::tpdu::{
-    Address, DataCodingScheme, Deliver, Incoming, InformationElement, Payload, ServiceCentreTimestamp, StatusReport,
-    Submit, UserData, ValidityPeriod,
+    Address, DataCodingScheme, Deliver, Incoming, InformationElement, Payload, ProtocolIdentifier,
+    ServiceCentreTimestamp, StatusReport, Submit, UserData, ValidityPeriod, WaitingKind,
 };
 
 /// One field.
@@ -63,7 +63,7 @@ pub(super) fn of_submit(submit: &Submit) -> Vec<Field> {
         Field::flag("TP-SRR", "status_report_request", submit.status_report_request),
         number("TP-MR", "message_reference", submit.message_reference),
         address("TP-DA", "destination", &submit.destination),
-        octet("TP-PID", "protocol_identifier", submit.protocol_identifier),
+        protocol_identifier(submit.protocol_identifier),
         data_coding(submit.data_coding),
     ];
     if let Some(validity) = &submit.validity {
@@ -81,10 +81,14 @@ fn of_deliver(deliver: &Deliver) -> Vec<Field> {
         Field::flag("TP-RP", "reply_path", deliver.reply_path),
         Field::flag("TP-SRI", "status_report", deliver.status_report),
         address("TP-OA", "originating_address", &deliver.originating_address),
-        octet("TP-PID", "protocol_identifier", deliver.protocol_identifier),
+        protocol_identifier(deliver.protocol_identifier),
         data_coding(deliver.data_coding),
         time("TP-SCTS", "service_centre_timestamp", &deliver.service_centre_timestamp),
     ];
+    if let Some(waiting) = deliver.waiting() {
+        let keep = if waiting.discard { "may be thrown away" } else { "to be kept" };
+        fields.push(Field::text("waiting", "message_waiting", format!("{waiting}; {keep}")));
+    }
     user_data(&deliver.user_data, deliver.data_coding, &mut fields);
     fields
 }
@@ -108,7 +112,7 @@ fn of_status_report(report: &StatusReport) -> Vec<Field> {
         ),
     ];
     if let Some(protocol) = report.protocol_identifier {
-        fields.push(octet("TP-PID", "protocol_identifier", protocol));
+        fields.push(protocol_identifier(protocol));
     }
     if let Some(scheme) = report.data_coding {
         fields.push(data_coding(scheme));
@@ -123,8 +127,8 @@ fn number(element: &'static str, name: &'static str, value: u8) -> Field {
     Field::both(element, name, value.to_string(), value)
 }
 
-fn octet(element: &'static str, name: &'static str, value: u8) -> Field {
-    Field::both(element, name, format!("{value:#04x}"), value)
+fn protocol_identifier(value: u8) -> Field {
+    Field::both("TP-PID", "protocol_identifier", format!("{value:#04x}, {}", ProtocolIdentifier(value)), value)
 }
 
 fn address(element: &'static str, name: &'static str, address: &Address) -> Field {
@@ -147,7 +151,8 @@ fn data_coding(scheme: DataCodingScheme) -> Field {
         shown += " (flash)";
     }
     if let Some(waiting) = scheme.message_waiting() {
-        shown += &format!(", {:?} {}waiting", waiting.kind, if waiting.active { "" } else { "no longer " });
+        shown += if waiting.active { ", says that " } else { ", says that no " };
+        shown += waits(waiting.kind);
     }
     let json = json!({
         "value": scheme.0,
@@ -156,6 +161,16 @@ fn data_coding(scheme: DataCodingScheme) -> Field {
         "flash": scheme.is_flash(),
     });
     Field::both("TP-DCS", "data_coding", shown, json)
+}
+
+/// What waits, with a verb.
+const fn waits(kind: WaitingKind) -> &'static str {
+    match kind {
+        WaitingKind::Voicemail => "voice mail waits",
+        WaitingKind::Fax => "fax waits",
+        WaitingKind::Email => "mail waits",
+        WaitingKind::Other => "message of another kind waits",
+    }
 }
 
 fn time(element: &'static str, name: &'static str, stamp: &ServiceCentreTimestamp) -> Field {

@@ -9,6 +9,7 @@ mod certificate;
 mod check;
 mod check_config;
 pub mod client;
+pub(crate) mod columns;
 mod completion;
 mod completions;
 mod connection;
@@ -17,9 +18,12 @@ mod decode_fields;
 mod emulate;
 mod exit;
 mod get_sms;
+mod history;
 mod json;
+pub(crate) mod keyboard;
 mod live_status;
 mod local;
+pub(crate) mod look;
 mod manual;
 mod munin;
 mod perfdata;
@@ -30,7 +34,9 @@ mod send_ussd;
 mod shell;
 mod sim;
 mod stats;
+mod table;
 pub(crate) mod terminal;
+mod termination;
 pub(crate) mod token;
 mod trace;
 
@@ -112,13 +118,15 @@ fn ask(gateway: &Gateway, action: &Action) -> Result<(), Failure> {
     let out = &mut stdout().lock();
     let client = gateway.connection.client(action.deadline())?;
     let sender = gateway.sender.as_deref();
-    match action {
+    let done = match action {
         Action::SendSms(args) => send_sms::run(&client, sender, args, out),
         Action::GetSms(args) => get_sms::run(&client, args, out),
         Action::SendUssd(args) => send_ussd::run(&client, sender, args, out),
         Action::Stats(args) => stats::run(&client, args, out),
         Action::Shell => shell::run(&client, sender, out),
-    }
+    };
+    client.abandon();
+    done
 }
 
 /// Says what went wrong, and turns it into an exit code.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     client::{Cause, ClientError},
+    columns::shortened,
     perfdata::{Floor, Perfdata},
     stats,
 };
@@ -76,7 +77,7 @@ impl Report {
 
     /// As the plugin interface has it.
     pub(super) fn lines(&self) -> String {
-        let text = plain(&stats::shortened(&self.text, TEXT_LIMIT));
+        let text = plain(&shortened(&self.text, TEXT_LIMIT));
         let gap = if text.is_empty() { "" } else { " " };
         let mut lines = format!("{} {text}{gap}| {}\n", self.level.word(), self.perfdata);
         for detail in &self.details {
@@ -108,7 +109,7 @@ pub(super) fn healthy(answer: &Value) -> Report {
     {
         if message.chars().count() > TEXT_LIMIT {
             let more = format!(" (and {} more)", rest.len());
-            report.text = stats::shortened(first, TEXT_LIMIT.saturating_sub(more.len())) + &more;
+            report.text = shortened(first, TEXT_LIMIT.saturating_sub(more.len())) + &more;
         }
         report.details = findings.iter().map(|&finding| finding.to_owned()).collect();
     }

@@ -10,9 +10,11 @@ use serde_json::json;
 
 use super::{
     client::{Client, ClientError},
+    columns::shortened,
     exit::{Exit, Failure},
     json,
-    stats::{self, Look},
+    look::{self, Look},
+    stats,
 };
 use crate::{
     model::{OutgoingState, printable},
@@ -76,7 +78,8 @@ pub(super) fn run(
         }
         return Ok(());
     }
-    let width = Look::of_stdout().width;
+    // A line can be rewritten where there is a cursor to move.
+    let width = Look::of_stdout().width.filter(|_| look::has_cursor());
     let mut progress = Progress { wanted: !args.json, width, last: String::new(), drawn: false };
     let end = watch(client, &id, args.timeout.map(Duration::from_secs), &mut progress, out);
     progress.finish(out)?;
@@ -225,7 +228,7 @@ impl Progress {
         }
         let state = printable(&state);
         if let Some(width) = self.width {
-            let line = stats::shortened(&format!("  {state} {} s", waited.as_secs()), width.saturating_sub(1));
+            let line = shortened(&format!("  {state} {} s", waited.as_secs()), width.saturating_sub(1));
             // Carriage return, text, erase to the end of the line: no cursor state to restore.
             write!(out, "\r{line}\u{1b}[K")?;
             out.flush()?;

@@ -1,30 +1,25 @@
 //! `shell`: a prompt for people at the gateway. Commands and questions are upstream's.
 
 use std::{
-    env, fs,
-    io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::PathBuf,
+    io::{IsTerminal as _, Write, stdout},
+    mem,
 };
 
-use rustyline::{
-    Config, Editor,
-    error::ReadlineError,
-    history::{History, MemHistory, SearchDirection},
-};
+use rustyline::{CompletionType, Config, Editor, error::ReadlineError, history::MemHistory};
 
 use super::{
     client::Client,
     completion::Completion,
     exit::{Exit, Failure},
+    history::HistoryFile,
     live_status,
+    look::{self, Look},
     send_sms::{self, SendSmsArgs},
     send_ussd::{self, SendUssdArgs},
-    stats::{self, Look},
+    stats,
+    table::Table,
+    termination,
 };
-
-/// Commands kept for the next time.
-const HISTORY: usize = 500;
 
 const HELP: &str = "\
   status       what the modems are doing (also: just Enter)
@@ -36,60 +31,50 @@ const HELP: &str = "\
 
 const COMMANDS: [&str; 6] = ["ussd", "sms", "status", "loop-status", "help", "exit"];
 
-type Prompt = Editor<Completion, MemHistory>;
+const COMMAND: &str = "+ Command (ussd, sms, status, loop-status, help, exit): ";
 
 /// Reads commands until `exit`.
 ///
 /// # Errors
 /// [`Failure`]: what ends the shell itself. A command that fails says so and the shell goes on.
 pub(super) fn run(client: &Client, sender: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
-    let config = Config::builder().auto_add_history(false).build();
-    let mut prompt = Prompt::with_history(config, MemHistory::new()).map_err(|error| unusable(&error))?;
-    let file = HistoryFile::open(&mut prompt);
+    termination::guard_terminal();
+    let mut prompts = Prompts::open()?;
     let mut phone_number = sender.unwrap_or_default().to_owned();
-    let numbers = status(client, out)?;
-    prompt.set_helper(Some(Completion::default()));
-    let end = loop {
-        offer(&mut prompt, COMMANDS.map(String::from));
-        match prompt.readline("+ Command (ussd, sms, status, loop-status, help, exit): ") {
+    status(client, &mut prompts, out)?;
+    loop {
+        match prompts.command() {
+            Ok(line) if line == "exit" => return Ok(()),
             Ok(line) => {
-                let command = line.trim();
-                if command == "exit" {
-                    break Ok(());
-                }
-                if !command.is_empty() {
-                    let _ = prompt.add_history_entry(command);
-                }
-                offer(&mut prompt, numbers.clone());
-                obey(command, client, &mut prompt, &mut phone_number, out)?;
+                // One that was pressed for the command before must not end this one.
+                client.forget_interrupts();
+                obey(&line, client, &mut prompts, &mut phone_number, out)?;
             }
             Err(ReadlineError::Interrupted) => {}
-            Err(ReadlineError::Eof) => break Ok(()),
-            Err(error) => break Err(unusable(&error)),
+            Err(ReadlineError::Eof) => return Ok(()),
+            Err(error) => return Err(unusable(&error)),
         }
-    };
-    file.save(&prompt);
-    end
+    }
 }
 
 fn obey(
     command: &str,
     client: &Client,
-    prompt: &mut Prompt,
+    prompts: &mut Prompts,
     phone_number: &mut String,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let done = match command {
-        "" | "status" => return status(client, out).map(drop),
+        "" | "status" => return status(client, prompts, out),
         "loop-status" => live_status::run(client, out),
-        "ussd" => match questions_ussd(prompt, phone_number) {
+        "ussd" => match questions_ussd(prompts, phone_number) {
             Some(args) => {
-                let mut answer = |question: &str| ask(prompt, question);
+                let mut answer = |question: &str| prompts.ask(question, &[]);
                 send_ussd::converse(client, Some(phone_number), &args, out, &mut answer)
             }
             None => Ok(()),
         },
-        "sms" => match questions_sms(prompt, phone_number) {
+        "sms" => match questions_sms(prompts, phone_number) {
             Some(args) => send_sms::run(client, Some(phone_number), &args, out),
             None => Ok(()),
         },
@@ -99,24 +84,18 @@ fn obey(
     told(done, out)
 }
 
-/// Shows the modems, and returns the numbers of their SIMs.
-fn status(client: &Client, out: &mut impl Write) -> Result<Vec<String>, Failure> {
+/// Shows the modems, and keeps the numbers of their SIMs for questions.
+fn status(client: &Client, prompts: &mut Prompts, out: &mut impl Write) -> Result<(), Failure> {
     writeln!(out, "+ Get status ...")?;
     out.flush()?;
     match stats::fetch(client) {
         Ok(modems) => {
-            write!(out, "{}", stats::table(&modems, Look::of_stdout()))?;
+            write!(out, "{}", Table::of(&modems, Look::of_stdout()))?;
             let numbers = modems.iter().map(|(_, modem)| stats::text(modem, "phone_number"));
-            Ok(numbers.filter(|number| !number.is_empty()).collect())
+            prompts.numbers = numbers.filter(|number| !number.is_empty()).collect();
+            Ok(())
         }
-        Err(error) => told(Err(error.into()), out).map(|()| Vec::new()),
-    }
-}
-
-/// Sets what Tab completes.
-fn offer(prompt: &mut Prompt, words: impl Into<Vec<String>>) {
-    if let Some(completion) = prompt.helper_mut() {
-        completion.words = words.into();
+        Err(error) => told(Err(error.into()), out),
     }
 }
 
@@ -124,29 +103,46 @@ fn offer(prompt: &mut Prompt, words: impl Into<Vec<String>>) {
 fn told(done: Result<(), Failure>, out: &mut impl Write) -> Result<(), Failure> {
     match done {
         Err(Failure::Output(error)) => Err(Failure::Output(error)),
-        Err(failure) => Ok(writeln!(out, "- {failure}")?),
+        Err(failure) => {
+            if failure.exit() == Exit::Interrupted {
+                clear_echo(out)?;
+            }
+            Ok(writeln!(out, "- {failure}")?)
+        }
         Ok(()) => Ok(()),
     }
 }
 
-fn questions_ussd(prompt: &mut Prompt, phone_number: &mut String) -> Option<SendUssdArgs> {
-    ask_phone_number(prompt, phone_number)?;
-    let code = ask(prompt, "+ USSD code: ")?;
+/// Terminals show a Ctrl-C as `^C`, wherever the cursor is.
+fn clear_echo(out: &mut impl Write) -> Result<(), Failure> {
+    if look::has_cursor() {
+        write!(out, "\r\x1b[K")?;
+    } else if stdout().is_terminal() {
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn questions_ussd(prompts: &mut Prompts, phone_number: &mut String) -> Option<SendUssdArgs> {
+    ask_phone_number(prompts, phone_number)?;
+    let code = prompts.ask("+ USSD code: ", &[])?;
     Some(SendUssdArgs { code, single: false, json: false })
 }
 
-fn questions_sms(prompt: &mut Prompt, phone_number: &mut String) -> Option<SendSmsArgs> {
-    ask_phone_number(prompt, phone_number)?;
-    let to = ask(prompt, "+ Destination: ")?;
-    let text = ask(prompt, "+ Message: ")?;
-    let flash = ask(prompt, "+ Flash message (y/n): ")?.eq_ignore_ascii_case("y");
+fn questions_sms(prompts: &mut Prompts, phone_number: &mut String) -> Option<SendSmsArgs> {
+    ask_phone_number(prompts, phone_number)?;
+    let numbers = prompts.numbers.clone();
+    let to = prompts.ask("+ Destination: ", &numbers)?;
+    let text = prompts.ask("+ Message: ", &[])?;
+    let flash = prompts.ask("+ Flash message (y/n): ", &["y".into(), "n".into()])?.eq_ignore_ascii_case("y");
     Some(SendSmsArgs { to, text, flash, no_wait: false, timeout: None, json: false })
 }
 
 /// The number of the SIM to use; Enter keeps the last one.
-fn ask_phone_number(prompt: &mut Prompt, phone_number: &mut String) -> Option<()> {
+fn ask_phone_number(prompts: &mut Prompts, phone_number: &mut String) -> Option<()> {
     loop {
-        let answer = ask(prompt, "+ Phone number (Enter for last): ")?;
+        let numbers = prompts.numbers.clone();
+        let answer = prompts.ask("+ Phone number (Enter for last): ", &numbers)?;
         if !answer.is_empty() {
             *phone_number = answer;
         }
@@ -156,42 +152,55 @@ fn ask_phone_number(prompt: &mut Prompt, phone_number: &mut String) -> Option<()
     }
 }
 
-/// One answer; `None` = the question was left with Ctrl-C or Ctrl-D. Answers never get into the history.
-fn ask(prompt: &mut Prompt, question: &str) -> Option<String> {
-    prompt.readline(question).ok().map(|line| line.trim().to_owned())
-}
-
 fn unusable(error: &ReadlineError) -> Failure {
     Failure::new(Exit::System, format!("the terminal cannot be used: {error}"))
 }
 
-/// Where commands are kept from one time to the next, if anywhere. Losing them is no error.
-struct HistoryFile(Option<PathBuf>);
+/// The line editor, which remembers commands but not answers: those are nobody's business later.
+struct Prompts {
+    editor: Editor<Completion, MemHistory>,
+    /// What the arrows bring back in the other kind of line.
+    other: MemHistory,
+    file: HistoryFile,
+    /// Numbers of the SIMs, as seen last.
+    numbers: Vec<String>,
+}
 
-impl HistoryFile {
-    fn open(prompt: &mut Prompt) -> Self {
-        let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = state.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")));
-        let file = state.map(|state| state.join("smsgate").join("history"));
-        if let Some(text) = file.as_deref().and_then(|file| fs::read_to_string(file).ok()) {
-            for line in text.lines() {
-                let _ = prompt.add_history_entry(line);
-            }
+impl Prompts {
+    fn open() -> Result<Self, Failure> {
+        let config = Config::builder().auto_add_history(false).completion_type(CompletionType::List).build();
+        let (commands, answers) = (MemHistory::with_config(&config), MemHistory::with_config(&config));
+        let mut editor = Editor::with_history(config, commands).map_err(|error| unusable(&error))?;
+        editor.set_helper(Some(Completion::default()));
+        let file = HistoryFile::of_user();
+        for line in file.lines() {
+            let _ = editor.add_history_entry(line);
         }
-        Self(file)
+        Ok(Self { editor, other: answers, file, numbers: Vec::new() })
     }
 
-    fn save(&self, prompt: &Prompt) {
-        let Some(file) = &self.0 else { return };
-        let history = prompt.history();
-        let skipped = history.len().saturating_sub(HISTORY);
-        let entry = |at| history.get(at, SearchDirection::Forward).ok().flatten();
-        let text: String =
-            (skipped..history.len()).filter_map(entry).map(|found| format!("{}\n", found.entry)).collect();
-        if let Some(folder) = file.parent() {
-            let _ = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    /// The next command. It is remembered at once: a shell need not end well.
+    fn command(&mut self) -> Result<String, ReadlineError> {
+        let line = self.line(COMMAND, &COMMANDS.map(String::from))?;
+        if !line.is_empty() && line != "exit" && self.editor.add_history_entry(&line)? {
+            self.file.append(&line);
         }
-        let opened = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
-        let _ = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+        Ok(line)
+    }
+
+    /// One answer; `None` = the question was left with Ctrl-C or Ctrl-D.
+    fn ask(&mut self, question: &str, words: &[String]) -> Option<String> {
+        mem::swap(self.editor.history_mut(), &mut self.other);
+        let line = self.line(question, words);
+        mem::swap(self.editor.history_mut(), &mut self.other);
+        line.ok()
+    }
+
+    /// A line, of which Tab completes these words.
+    fn line(&mut self, question: &str, words: &[String]) -> Result<String, ReadlineError> {
+        if let Some(completion) = self.editor.helper_mut() {
+            completion.words = words.to_vec();
+        }
+        Ok(self.editor.readline(question)?.trim().to_owned())
     }
 }

@@ -2,17 +2,28 @@
 //!
 //! Control sequences are those of ECMA-48 and xterm. However a view ends, dropping [`Terminal`] puts everything back.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
+use nix::sys::termios::{self, LocalFlags, SetArg, SpecialCharacterIndices, Termios};
 
 /// Alternate screen, no cursor, no wrapping.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
 /// Takes all that back.
-const LEAVE: &str = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
+pub(super) const LEAVE: &str = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 /// Shows a frame at once where the terminal can (DEC private mode 2026); others ignore it.
 const BEGIN_FRAME: &str = "\x1b[?2026h";
 const END_FRAME: &str = "\x1b[?2026l";
+
+/// Whether a view has the terminal.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Whether a view has the terminal, so that [`LEAVE`] is needed before anything else is shown.
+pub(super) fn is_taken() -> bool {
+    TAKEN.load(Ordering::Relaxed)
+}
 
 /// Columns and rows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,12 +49,24 @@ impl<'a, W: Write> Terminal<'a, W> {
             let mut keys = before.clone();
             // Ctrl-C and Ctrl-Z come as keys: a program that is stopped would leave the screen as it is.
             keys.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG);
+            // A read returns what is there, if anything; the keyboard knows when to read.
+            for wait in [SpecialCharacterIndices::VMIN, SpecialCharacterIndices::VTIME] {
+                if let Some(wait) = keys.control_chars.get_mut(wait as usize) {
+                    *wait = 0;
+                }
+            }
             termios::tcsetattr(&stdin, SetArg::TCSADRAIN, &keys)?;
         }
         let terminal = Self { out, before, shown: Vec::new(), size: None };
+        TAKEN.store(true, Ordering::Relaxed);
         terminal.out.write_all(ENTER.as_bytes())?;
         terminal.out.flush()?;
         Ok(terminal)
+    }
+
+    /// Draws everything at the next [`show`](Self::show), whatever somebody else wrote in between.
+    pub(crate) fn forget(&mut self) {
+        self.size = None;
     }
 
     /// Shows the rows; those that look as before are left alone.
@@ -84,6 +107,7 @@ impl<W: Write> Drop for Terminal<'_, W> {
     fn drop(&mut self) {
         let _ = self.out.write_all(LEAVE.as_bytes());
         let _ = self.out.flush();
+        TAKEN.store(false, Ordering::Relaxed);
         if let Some(before) = &self.before {
             let _ = termios::tcsetattr(io::stdin(), SetArg::TCSADRAIN, before);
         }
@@ -116,7 +140,9 @@ pub(crate) fn size() -> Size {
     // The line editor knows how to ask for it.
     let asked = rustyline::DefaultEditor::new().ok().and_then(|mut editor| editor.dimensions());
     let (columns, rows) = asked.unwrap_or((80, 24));
-    Size { columns: usize::from(columns).max(20), rows: usize::from(rows).max(8) }
+    // A serial line knows no size: the editor then takes 80 columns and rows without end.
+    let rows = if rows == u16::MAX { 24 } else { rows };
+    Size { columns: usize::from(columns).max(1), rows: usize::from(rows).max(1) }
 }
 
 #[cfg(test)]

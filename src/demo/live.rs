@@ -8,7 +8,6 @@ use std::{
 
 use jiff::tz::TimeZone;
 use tokio::{
-    io::AsyncReadExt,
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval, sleep},
 };
@@ -23,6 +22,8 @@ use super::{
 use crate::{
     cli::{
         Exit, Failure,
+        keyboard::Keyboard,
+        look::wants_colour,
         terminal::{Terminal, size},
     },
     model::InboundMessage,
@@ -54,8 +55,7 @@ const OUTSIDE: [&str; 3] = ["+436641234567", "+33612345678", "+12025550143"];
 pub(super) async fn show(stage: &Stage, interrupted: &mut Interrupt, out: &mut impl Write) -> Result<(), Failure> {
     let mut resized = signal(SignalKind::window_change()).map_err(|error| refused(&error))?;
     let mut terminal = Terminal::enter(out)?;
-    let mut keys = tokio::io::stdin();
-    let mut typing = true;
+    let mut keyboard = Keyboard::open();
     let mut ticks = interval(REFRESH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut window = size();
@@ -63,17 +63,15 @@ pub(super) async fn show(stage: &Stage, interrupted: &mut Interrupt, out: &mut i
     let stopped = trickle(stage);
     tokio::pin!(stopped);
     loop {
-        let mut key = [0];
         tokio::select! {
             () = interrupted.wait() => return Ok(()),
             never = &mut stopped => match never? {},
             _ = resized.recv() => window = size(),
-            read = keys.read(&mut key), if typing => match (read, key) {
-                (Ok(0) | Err(_), _) => typing = false,
-                // q, Ctrl-C, Ctrl-D
-                (Ok(_), [b'q' | 3 | 4]) => return Ok(()),
-                (Ok(_), [b'c']) => scene.only_commands = !scene.only_commands,
-                (Ok(_), _) => {}
+            octet = keyboard.octet() => match octet {
+                // q, Ctrl-C, Ctrl-D, or the terminal is gone
+                Some(b'q' | 3 | 4) | None => return Ok(()),
+                Some(b'c') => scene.only_commands = !scene.only_commands,
+                Some(_) => {}
             },
             _ = ticks.tick() => {}
         }
@@ -128,8 +126,7 @@ struct Scenery {
 
 impl Scenery {
     fn new() -> Self {
-        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { inbox: Vec::new(), only_commands: false, colour, zone: TimeZone::system() }
+        Self { inbox: Vec::new(), only_commands: false, colour: wants_colour(), zone: TimeZone::system() }
     }
 
     async fn look(&mut self, stage: &Stage) -> Result<Picture, StoreError> {

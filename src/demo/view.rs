@@ -7,7 +7,10 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::commands::Commands;
 use crate::{
-    cli::terminal::{Row, Size},
+    cli::{
+        columns::{shortened, width},
+        terminal::{Row, Size},
+    },
     model::{HealthLevel, InboundMessage, ModemSnapshot, OutgoingMessage, OutgoingState, printable},
 };
 
@@ -285,62 +288,7 @@ fn clock(time: Timestamp, zone: &TimeZone) -> String {
 
 /// The text as one harmless line of at most `columns` columns; what is cut ends in `…`.
 fn cut(text: &str, columns: usize) -> String {
-    let line = printable(&text.replace(['\r', '\n'], " "));
-    if width(&line) <= columns {
-        return line;
-    }
-    let mut short = String::new();
-    let mut taken = 1;
-    for c in line.chars() {
-        taken += columns_of(c);
-        if taken > columns {
-            break;
-        }
-        short.push(c);
-    }
-    short.push('…');
-    short
-}
-
-fn width(text: &str) -> usize {
-    text.chars().map(columns_of).sum()
-}
-
-/// Columns a character takes on a terminal: the blocks of Unicode that are wide or combine, roughly.
-const fn columns_of(c: char) -> usize {
-    match c {
-        '\u{300}'..='\u{36f}'
-        | '\u{200b}'..='\u{200d}'
-        | '\u{20d0}'..='\u{20ff}'
-        | '\u{fe00}'..='\u{fe0f}'
-        | '\u{fe20}'..='\u{fe2f}' => 0,
-        '\u{1100}'..='\u{115f}'
-        | '\u{231a}'..='\u{231b}'
-        | '\u{23e9}'..='\u{23f3}'
-        | '\u{2614}'..='\u{2615}'
-        | '\u{2648}'..='\u{2653}'
-        | '\u{26a1}'
-        | '\u{26bd}'..='\u{26be}'
-        | '\u{2705}'
-        | '\u{270a}'..='\u{270b}'
-        | '\u{2728}'
-        | '\u{274c}'
-        | '\u{2753}'..='\u{2757}'
-        | '\u{2795}'..='\u{2797}'
-        | '\u{2b50}'
-        | '\u{2b55}'
-        | '\u{2e80}'..='\u{a4cf}'
-        | '\u{ac00}'..='\u{d7a3}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{fe30}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}'
-        | '\u{ffe0}'..='\u{ffe6}'
-        | '\u{1f300}'..='\u{1f64f}'
-        | '\u{1f680}'..='\u{1f6ff}'
-        | '\u{1f900}'..='\u{1faff}'
-        | '\u{20000}'..='\u{3fffd}' => 2,
-        _ => 1,
-    }
+    shortened(&printable(&text.replace(['\r', '\n'], " ")), columns)
 }
 
 #[cfg(test)]

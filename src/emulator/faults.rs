@@ -62,6 +62,11 @@ pub enum Fault {
         /// How many.
         count: u32,
     },
+    /// So many of 100 notices of new messages are lost, by chance.
+    LoseNotices {
+        /// Of 100; 0 ends it.
+        percent: u8,
+    },
     /// The network delivers the next message twice.
     Duplicate,
     /// Only that many slots of a memory are left.
@@ -145,11 +150,25 @@ pub(super) struct Pending {
     pub(super) late: Option<Duration>,
     pub(super) interleave: bool,
     pub(super) drop_notices: u32,
+    /// Of 100, and the dice it is thrown with.
+    pub(super) lose_notices: (u8, Dice),
     pub(super) duplicate: bool,
     pub(super) slots: Option<usize>,
     pub(super) drafts: usize,
     pub(super) ussd_delay: Duration,
     pub(super) ussd_line: Option<String>,
+}
+
+impl Pending {
+    /// Whether the next notice of a new message is lost.
+    pub(super) fn loses_notice(&mut self) -> bool {
+        if self.drop_notices > 0 {
+            self.drop_notices -= 1;
+            return true;
+        }
+        let (percent, dice) = &mut self.lose_notices;
+        dice.below(100) < u64::from(*percent)
+    }
 }
 
 impl Modem {
@@ -172,6 +191,7 @@ impl Modem {
             Fault::Late { seconds: length } => self.faults.late = Some(seconds(length)),
             Fault::Interleave { on } => self.faults.interleave = on,
             Fault::DropNotices { count } => self.faults.drop_notices = count,
+            Fault::LoseNotices { percent } => self.faults.lose_notices = (percent, Dice::new(self.serial)),
             Fault::Duplicate => self.faults.duplicate = true,
             Fault::LimitMemory { slots } => self.faults.slots = slots,
             Fault::Drafts { count } => self.faults.drafts = count,
@@ -226,7 +246,7 @@ impl Modem {
 }
 
 /// SplitMix64: the same seed throws the same numbers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Dice(u64);
 
 impl Dice {
@@ -270,6 +290,7 @@ mod tests {
         let table = [
             (r#"{"fault":"silence","seconds":null}"#, Fault::Silence { seconds: None }),
             (r#"{"fault":"hang","until":"restart"}"#, Fault::Hang { until: Cure::Restart }),
+            (r#"{"fault":"lose_notices","percent":30}"#, Fault::LoseNotices { percent: 30 }),
             (r#"{"fault":"unplug"}"#, Fault::Unplug),
             (r#"{"fault":"ussd_delay","seconds":30}"#, Fault::UssdDelay { seconds: Some(30.0) }),
             (r#"{"fault":"replug","link":"modem-77"}"#, Fault::Replug { link: Some("modem-77".to_owned()) }),

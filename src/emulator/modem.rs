@@ -147,6 +147,8 @@ pub struct Modem {
     pub(super) submitting: bool,
     pub(super) awaiting: Option<(Item, Duration)>,
     pub(super) events: VecDeque<Event>,
+    /// The item for which it last said that a memory is full.
+    pub(super) told_full: Option<u64>,
     /// Notices to print after the answer under way.
     pub(super) afterwards: Vec<String>,
     /// A USSD answer that the network takes its time for.
@@ -189,6 +191,7 @@ impl Modem {
             submitting: false,
             awaiting: None,
             events: VecDeque::new(),
+            told_full: None,
             afterwards: Vec::new(),
             late_ussd: None,
             busy: None,

@@ -40,6 +40,8 @@ pub struct Personality {
     pub report_slots: usize,
     /// Class 0 messages are printed, not stored.
     pub prints_flash: bool,
+    /// What it says when a message finds no room, with `{}` for the memory.
+    pub memory_full: Option<&'static str>,
     /// The prompt after `+CMGS`.
     pub prompt: &'static str,
     /// Text form of `+CUSD`.
@@ -64,6 +66,7 @@ pub const PERSONALITIES: &[Personality] = &[
         direct_reports: true,
         report_slots: 0,
         prints_flash: false,
+        memory_full: Some("+CIEV: SMSFULL,1"),
         prompt: "\r\n> ",
         ussd: UssdText::Plain,
         boot: &["RDY", "+CFUN: 1", "+CPIN: READY", "Call Ready"],
@@ -82,6 +85,7 @@ pub const PERSONALITIES: &[Personality] = &[
         direct_reports: true,
         report_slots: 0,
         prints_flash: true,
+        memory_full: Some("+SMS FULL"),
         prompt: "\r\n> ",
         ussd: UssdText::Plain,
         boot: &["RDY", "+CPIN: READY", "SMS DONE", "PB DONE"],
@@ -100,6 +104,7 @@ pub const PERSONALITIES: &[Personality] = &[
         direct_reports: false,
         report_slots: 10,
         prints_flash: true,
+        memory_full: Some("+ZSMSFULL"),
         prompt: "\r\n> ",
         ussd: UssdText::Ucs2Hex,
         boot: &["+ZUSIMR:2"],
@@ -118,6 +123,7 @@ pub const PERSONALITIES: &[Personality] = &[
         direct_reports: true,
         report_slots: 0,
         prints_flash: true,
+        memory_full: Some("^SMMEMFULL: \"{}\""),
         prompt: "\r\n> ",
         ussd: UssdText::PackedHex,
         boot: &["^BOOT:20952548,0,0,0,75", "^RSSI:20"],
@@ -136,6 +142,7 @@ pub const PERSONALITIES: &[Personality] = &[
         direct_reports: true,
         report_slots: 0,
         prints_flash: true,
+        memory_full: Some("+QIND: \"smsfull\",\"{}\""),
         prompt: "\r\n> ",
         ussd: UssdText::Plain,
         boot: &["RDY", "+CPIN: READY", "+QUSIM: 1", "+CFUN: 1", "+QIND: SMS DONE"],
@@ -154,6 +161,7 @@ pub const PERSONALITIES: &[Personality] = &[
         direct_reports: true,
         report_slots: 0,
         prints_flash: false,
+        memory_full: None,
         prompt: "> ",
         ussd: UssdText::Plain,
         boot: &[],

@@ -161,6 +161,12 @@ impl Modem {
         let capacity = self.capacity(&memory) - self.drafts(&memory);
         let slots = self.storage.entry(memory.clone()).or_default();
         let Some(index) = (1..=capacity).find(|index| !slots.contains_key(index)) else {
+            if item.attempts == 0 && self.told_full != Some(item.id) {
+                self.told_full = Some(item.id);
+                if let Some(line) = self.personality.memory_full {
+                    self.notice(now, &line.replace("{}", &memory), None);
+                }
+            }
             return Taken::Full(item);
         };
         slots.insert(index, Stored { item: item.clone(), read: false });
@@ -171,8 +177,7 @@ impl Modem {
         };
         let mut place = Place { notice, slot: Some((memory.clone(), index)) };
         if let Some(name) = name {
-            if self.faults.drop_notices > 0 {
-                self.faults.drop_notices -= 1;
+            if self.faults.loses_notice() {
                 place.notice = Notice::None;
             } else {
                 self.notice(now, &format!("{name}: \"{memory}\",{index}"), Some(item.id));

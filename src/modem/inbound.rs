@@ -9,11 +9,11 @@ use crate::{
     model::SlotId,
     self_test::text::{is_own_number, token_in},
     store::{NewReport, NewSegment, ReportOutcome, SegmentContent, SegmentKey},
-    tpdu::{Deliver, Incoming, Part, StatusClass, StatusReport, decode_incoming, join},
+    tpdu::{
+        Deliver, Incoming, InformationElement, Part, ProtocolIdentifier, StatusClass, StatusReport, decode_incoming,
+        hex, join,
+    },
 };
-
-/// TP-PID of a short message type 0 (TS 23.040 9.2.3.9): acknowledge it and throw it away.
-const SHORT_MESSAGE_TYPE_0: u8 = 0x40;
 
 /// Where and when a PDU came in.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ pub fn join_parts(total: u8, parts: &[(u8, &str)]) -> String {
 }
 
 fn segment(deliver: &Deliver, key: SegmentKey, arrival: &Arrival<'_>) -> NewSegment {
-    let content = if deliver.protocol_identifier == SHORT_MESSAGE_TYPE_0 {
+    let content = if ProtocolIdentifier(deliver.protocol_identifier) == ProtocolIdentifier::TYPE_0 {
         SegmentContent::Discard
     } else {
         match deliver.user_data.header.as_ref().and_then(|header| header.concatenation()) {
@@ -124,9 +124,12 @@ fn segment(deliver: &Deliver, key: SegmentKey, arrival: &Arrival<'_>) -> NewSegm
     }
 }
 
-/// A message in one piece. What looks like a self-test and comes from the SIM's own number may be one. A message waiting indication without a text gets one in words; without a text and with nothing
-/// that waits, it only puts out a symbol that we do not have (TS 23.040 9.2.3.24.2). A text is never thrown away, although
-/// the standard allows it: what a phone may forget, someone who polls a mailbox may be waiting for.
+/// A message in one piece. What looks like a self-test and comes from the SIM's own number may be one.
+///
+/// A message waiting indication without a text gets one in words; without a text and with nothing that waits, it only
+/// puts out a symbol that we do not have (TS 23.040 9.2.3.24.2). A text is never thrown away, although the standard allows
+/// it: what a phone may forget, someone who polls a mailbox may be waiting for. Nor does a message that replaces another
+/// (9.2.3.9) take one away. Some networks write blanks where they have no text.
 fn whole(deliver: &Deliver, own: &str) -> SegmentContent {
     let text = deliver.user_data.text(deliver.data_coding);
     if let Some(token) = token_in(&text)
@@ -135,14 +138,40 @@ fn whole(deliver: &Deliver, own: &str) -> SegmentContent {
         return SegmentContent::SelfTest { token: token.to_owned(), text };
     }
     match deliver.waiting() {
-        Some(waiting) if text.is_empty() => {
+        Some(waiting) if text.trim().is_empty() => {
             if waiting.discard && waiting.indications.iter().all(|indication| !indication.active) {
                 SegmentContent::Discard
             } else {
                 SegmentContent::Whole { text: format!("[Message waiting: {waiting}]") }
             }
         }
+        None if text.is_empty() => SegmentContent::Whole { text: unread_elements(deliver).unwrap_or(text) },
         _ => SegmentContent::Whole { text },
+    }
+}
+
+/// What a message without a text says in elements of its header that we do not read.
+fn unread_elements(deliver: &Deliver) -> Option<String> {
+    let elements = &deliver.user_data.header.as_ref()?.elements;
+    let unread: Vec<String> = elements
+        .iter()
+        .filter_map(|element| match element {
+            InformationElement::Other { id, data } => Some(format!("element {id:#04x}: {}", hex::encode(data))),
+            InformationElement::Malformed(octets) => Some(format!("not an element: {}", hex::encode(octets))),
+            InformationElement::Concatenation { .. }
+            | InformationElement::Ports { .. }
+            | InformationElement::NationalSingleShift(_)
+            | InformationElement::NationalLockingShift(_) => None,
+        })
+        .collect();
+    (!unread.is_empty()).then(|| format!("[No text. In the header: {}]", unread.join(", ")))
+}
+
+/// Whether the modem may put a newer message into this one's place on the SIM by itself (TS 23.040 9.2.3.9).
+pub(super) fn may_be_replaced(pdu: &str) -> bool {
+    match decode_incoming(pdu) {
+        Ok((_, Incoming::Deliver(deliver))) => ProtocolIdentifier(deliver.protocol_identifier).replace_type().is_some(),
+        Ok((_, Incoming::StatusReport(_))) | Err(_) => false,
     }
 }
 
@@ -229,6 +258,26 @@ mod tests {
                 "the same, to be kept",
                 deliver("00", "D0", false, "00"),
                 whole("[Message waiting: voice mail: none waiting any more]"),
+            ),
+            (
+                "no voice mail any more, with a blank for a text",
+                deliver("00", "C0", false, "0120"),
+                SegmentContent::Discard,
+            ),
+            ("a blank is a text elsewhere", deliver("00", "00", false, "0120"), whole(" ")),
+            ("a call is asked for", deliver("5F", "00", false, "05E8329BFD06"), whole("hello")),
+            ("for the SIM", deliver("7F", "F6", true, "0602700001FE00"), whole("[8 bit data: 01FE00]")),
+            ("compressed", deliver("00", "20", false, "020102"), whole("[compressed text: 0102]")),
+            ("reserved schemes are plain text", deliver("00", "8F", false, "05E8329BFD06"), whole("hello")),
+            (
+                "enhanced voice mail",
+                deliver("00", "04", true, "0A09230700049121430300"),
+                whole("[Message waiting: voice mail: 3 waiting]"),
+            ),
+            (
+                "an unknown element and no text",
+                deliver("00", "04", true, "0504800201FF"),
+                whole("[No text. In the header: element 0x80: 01FF]"),
             ),
             (
                 "counted",

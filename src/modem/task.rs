@@ -289,6 +289,8 @@ fn spread(name: &str) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use jiff::Timestamp;
     use tokio::sync::oneshot;
 
@@ -299,19 +301,54 @@ mod tests {
         store::Options,
     };
 
-    #[tokio::test]
-    async fn what_waits_for_the_modem_when_the_daemon_stops_has_not_left() {
-        let folder = tempfile::tempdir().unwrap();
+    fn task(folder: &Path, slot: Slot) -> (ModemTask, watch::Receiver<ModemSnapshot>, mpsc::Sender<Request>) {
         let options = Options { mail: false, retention: Duration::from_secs(3600), queue_limit: 100 };
-        let store = Store::open(&folder.path().join("smsgate.db"), options).unwrap();
-        let slot = sample::slot("00", "+49");
+        let store = Store::open(&folder.join("smsgate.db"), options).unwrap();
         let (_changed, changes) = watch::channel(0);
         let (discovery, _seeker) = Discovery::new(std::slice::from_ref(&slot), Hints::load(None), changes, SerialProbe);
         let connector = Connector::new(discovery, Arc::new(VirtualPool::new(Timestamp::UNIX_EPOCH, 1)));
-        let (mut task, _snapshot, requests) =
-            ModemTask::new(watch::channel(Arc::new(slot)).1, store, connector, watch::channel(None).1);
+        ModemTask::new(watch::channel(Arc::new(slot)).1, store, connector, watch::channel(None).1)
+    }
+
+    fn submission() -> (Request, oneshot::Receiver<Result<u8, SubmitError>>) {
         let (reply, answer) = oneshot::channel();
-        requests.try_send(Request::Submit { hex: "00".to_owned(), tpdu_octets: 0, more: false, reply }).unwrap();
+        (Request::Submit { hex: "00".to_owned(), tpdu_octets: 0, more: false, reply }, answer)
+    }
+
+    #[tokio::test]
+    async fn a_slot_that_is_switched_off_is_left_alone_and_no_trouble() {
+        for enabled in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut slot = sample::slot("00", "+49");
+            slot.port = "virtual:generic".to_owned();
+            slot.enabled = enabled;
+            let (mut task, mut seen, requests) = task(folder.path(), slot);
+            let cancel = CancellationToken::new();
+            let running = tokio::spawn({
+                let cancel = cancel.clone();
+                async move { task.run(cancel).await }
+            });
+            if enabled {
+                seen.wait_for(|seen| !seen.port.is_empty()).await.unwrap();
+            } else {
+                let (request, answer) = submission();
+                requests.send(request).await.unwrap();
+                assert!(matches!(answer.await, Ok(Err(SubmitError::Transient { .. }))));
+                let seen = seen.borrow().clone();
+                assert_eq!((seen.status.as_str(), seen.port.as_str(), seen.init_counter), ("Disabled.", "", 0));
+                assert_eq!(seen.health, Health::ok());
+            }
+            cancel.cancel();
+            running.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_the_modem_when_the_daemon_stops_has_not_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut task, _snapshot, requests) = task(folder.path(), sample::slot("00", "+49"));
+        let (request, answer) = submission();
+        requests.try_send(request).unwrap();
         let cancel = CancellationToken::new();
         cancel.cancel();
         task.run(cancel).await;

@@ -11,6 +11,8 @@ const USUAL_PORTS: [u16; 4] = [25, 53, 465, 587];
 const GUARDS_PORTS: i32 = 4;
 /// Marks the port of a slot that is made of code.
 const VIRTUAL: &str = "virtual:";
+/// A recorded session that a virtual modem plays back.
+const TRACE: &str = "virtual:trace:";
 
 /// What may be done beneath a path.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -107,6 +109,8 @@ impl Plan {
             files.push(grant(folder(path), Access::Read));
             files.extend(resolve(path).map(|real| grant(folder(&real), Access::Read)));
         }
+        let traces = config.slots.iter().filter_map(|slot| slot.port.strip_prefix(TRACE));
+        files.extend(traces.map(|path| grant(path, Access::Read)));
         if config.slots.iter().any(is_real) {
             files.extend(places.ports.iter().map(|path| grant(path, Access::Device)));
             // Links lead into /dev under names that are not known beforehand.
@@ -216,6 +220,13 @@ mod tests {
         let devices: Vec<_> = plan.files.iter().filter(|grant| grant.access == Access::Device).collect();
         assert_eq!(devices, [&grant("/dev/null", Access::Device)]);
         assert_eq!(plan.connect, [25, 53, 465, 587]);
+    }
+
+    #[test]
+    fn a_trace_that_is_played_back_can_be_read() {
+        let plan = plan(&config("virtual:trace:/srv/traces/new-modem.at", "enabled=False"));
+        assert!(plan.files.contains(&grant("/srv/traces/new-modem.at", Access::Read)));
+        assert!(!plan.files.iter().any(|grant| grant.path == Path::new("/srv/traces")));
     }
 
     #[test]

@@ -69,7 +69,14 @@ pub(super) fn add_part(
     Ok(Committed::Stored { message: Some(id) })
 }
 
-/// Delivers every set that has waited for `age` and was not delivered yet, with its gaps marked.
+/// As a condition on a row of `concatenation`: parts came after it was shown with gaps, and it never became whole.
+pub(super) const OWES_LATE_PARTS: &str = "(concatenation.message IS NULL AND concatenation.partial IS NOT NULL
+     AND (SELECT count(*) FROM concatenation_part AS p WHERE p.concatenation = concatenation.id)
+         > concatenation.total
+           - ifnull((SELECT m.parts_missing FROM message AS m WHERE m.id = concatenation.partial), 0))";
+
+/// Delivers every set that has waited for `age` and was not delivered yet, with its gaps marked. One that is given up
+/// after that, and has parts nobody has seen, is delivered once more.
 pub(super) fn deliver_partials(work: &mut Work<'_>, age: Duration, join: Joiner) -> Result<Vec<MessageId>, StoreError> {
     let ripe: Vec<i64> = work
         .connection
@@ -78,20 +85,37 @@ pub(super) fn deliver_partials(work: &mut Work<'_>, age: Duration, join: Joiner)
         )?
         .query_map([work.now.before(age).0], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    let mut delivered = Vec::with_capacity(ripe.len());
+    let given_up: Vec<i64> = work
+        .connection
+        .prepare_cached(&format!(
+            "SELECT id FROM concatenation WHERE opened_run <= ?1 AND {OWES_LATE_PARTS} ORDER BY id"
+        ))?
+        .query_map([work.now.before(OPEN_FOR).0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut delivered = Vec::with_capacity(ripe.len() + given_up.len());
     for id in ripe {
-        let set = load(work, id)?;
-        let parts = parts_of(work, id)?;
-        let text = format!("[{} of {} parts] {}", parts.len(), set.total, join_parts(join, set.total, &parts));
-        let missing = usize::from(set.total).saturating_sub(parts.len());
-        let draft = set.draft(&text, u16::try_from(missing).unwrap_or(u16::MAX), None);
-        let message = add_message(work, &draft)?;
+        let message = show_with_gaps(work, &load(work, id)?, join)?;
         work.connection
             .prepare_cached("UPDATE concatenation SET partial = ?2 WHERE id = ?1")?
             .execute(params![id, message.to_string()])?;
         delivered.push(message);
     }
+    for id in given_up {
+        let message = show_with_gaps(work, &load(work, id)?, join)?;
+        work.connection
+            .prepare_cached("UPDATE concatenation SET message = ?2, completed_run = ?3 WHERE id = ?1")?
+            .execute(params![id, message.to_string(), work.now.0])?;
+        delivered.push(message);
+    }
     Ok(delivered)
+}
+
+fn show_with_gaps(work: &mut Work<'_>, set: &Set, join: Joiner) -> Result<MessageId, StoreError> {
+    let parts = parts_of(work, set.id)?;
+    let text = format!("[{} of {} parts] {}", parts.len(), set.total, join_parts(join, set.total, &parts));
+    let missing = usize::from(set.total).saturating_sub(parts.len());
+    let missing = u16::try_from(missing).unwrap_or(u16::MAX);
+    add_message(work, &set.draft(&text, missing, set.partial))
 }
 
 enum Choice {

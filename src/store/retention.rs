@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use rusqlite::params;
 
-use super::{StoreError, concatenation::OPEN_FOR, writer::Work};
+use super::{
+    StoreError,
+    concatenation::{OPEN_FOR, OWES_LATE_PARTS},
+    writer::Work,
+};
 
 /// A confirmed delete is remembered this long.
 const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -39,12 +43,14 @@ pub(super) fn retain(work: &mut Work<'_>) -> Result<Batch, StoreError> {
     for (statement, limit) in [(BLANK_MESSAGES, text), (BLANK_OUTBOX, text)] {
         batch.note(false, work.connection.prepare_cached(statement)?.execute(params![limit, BATCH_ROWS])?);
     }
-    let blanked = work.connection.prepare_cached(BLANK_SEGMENTS)?.execute(params![text, BATCH_ROWS, open_sets])?;
+    let blank_segments = BLANK_SEGMENTS.replace(OWES, OWES_LATE_PARTS);
+    let blanked = work.connection.prepare_cached(&blank_segments)?.execute(params![text, BATCH_ROWS, open_sets])?;
     batch.note(false, blanked);
 
+    let delete_sets = DELETE_SETS.replace(OWES, OWES_LATE_PARTS);
     for (statement, limit) in [
         (DELETE_DEAD_MAIL, metadata),
-        (DELETE_SETS, tombstones),
+        (delete_sets.as_str(), tombstones),
         (DELETE_LOST_SEGMENTS, metadata),
         (DELETE_SEGMENTS, tombstones),
     ] {
@@ -73,6 +79,9 @@ impl Batch {
     }
 }
 
+/// Stands for [`OWES_LATE_PARTS`].
+const OWES: &str = "{owes}";
+
 const BLANK_MESSAGES: &str = "UPDATE message SET text = '', blanked = 1 WHERE sequence IN
     (SELECT sequence FROM message WHERE arrived_run < ?1 AND blanked = 0
        AND NOT EXISTS (SELECT 1 FROM spool WHERE spool.message = message.sequence) LIMIT ?2)";
@@ -83,15 +92,17 @@ const BLANK_OUTBOX: &str = "UPDATE outbox SET text = '' WHERE sequence IN
 
 const BLANK_SEGMENTS: &str = "UPDATE segment SET pdu = '' WHERE id IN
     (SELECT id FROM segment WHERE received_run < ?1 AND pdu <> ''
-       AND NOT EXISTS (SELECT 1 FROM concatenation AS c
-            WHERE c.id = segment.concatenation AND c.message IS NULL AND (c.opened_run > ?3 OR c.partial IS NULL))
+       AND NOT EXISTS (SELECT 1 FROM concatenation
+            WHERE concatenation.id = segment.concatenation AND concatenation.message IS NULL
+              AND (concatenation.opened_run > ?3 OR concatenation.partial IS NULL OR {owes}))
      LIMIT ?2)";
 
 const DELETE_DEAD_MAIL: &str =
     "DELETE FROM spool WHERE message IN (SELECT message FROM spool WHERE died_run < ?1 LIMIT ?2)";
 
 const DELETE_SETS: &str = "DELETE FROM concatenation WHERE id IN
-    (SELECT id FROM concatenation WHERE opened_run < ?1 AND (message IS NOT NULL OR partial IS NOT NULL) LIMIT ?2)";
+    (SELECT id FROM concatenation WHERE opened_run < ?1 AND (message IS NOT NULL OR partial IS NOT NULL)
+       AND NOT {owes} LIMIT ?2)";
 
 const DELETE_SEGMENTS: &str = "DELETE FROM segment WHERE id IN
     (SELECT id FROM segment WHERE deleted_run < ?1

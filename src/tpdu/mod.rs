@@ -8,6 +8,7 @@
 
 mod address;
 mod cursor;
+mod data;
 mod dcs;
 mod deliver;
 mod error;
@@ -15,6 +16,7 @@ pub mod gsm7;
 pub mod hex;
 mod national;
 mod pdu;
+mod protocol_identifier;
 mod reassemble;
 mod segment;
 mod status;
@@ -35,6 +37,7 @@ pub use national::Language;
 pub use pdu::{
     EncodedPdu, Incoming, decode_incoming, decode_incoming_with_length, decode_submit, encode_incoming, encode_submit,
 };
+pub use protocol_identifier::ProtocolIdentifier;
 pub use reassemble::{Joined, Part, join};
 pub use segment::{Alphabets, Reference, Segment, SegmentError, segment, segment_with};
 pub use status::{Status, StatusClass};

@@ -5,10 +5,12 @@
 use std::collections::BTreeMap;
 
 use super::{
+    data,
     dcs::{Alphabet, DataCodingScheme},
     gsm7::Tables,
     ucs2,
-    userdata::{Payload, UserData, octets_text},
+    udh::UserDataHeader,
+    userdata::{Payload, UserData},
 };
 
 /// Stands for segments that are missing, once for all that are missing side by side.
@@ -90,12 +92,16 @@ pub fn join(parts: &[Part<'_>], total: u8) -> Joined {
 struct Run<'a> {
     alphabet: RunAlphabet,
     payloads: Vec<&'a [u8]>,
+    /// Scheme and header of its first segment.
+    scheme: DataCodingScheme,
+    header: Option<&'a UserDataHeader>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum RunAlphabet {
     Septets(Tables),
     Octets,
+    Compressed,
     Ucs2,
 }
 
@@ -104,15 +110,21 @@ impl<'a> Run<'a> {
         let (alphabet, payload) = match (&part.user_data.payload, part.data_coding.alphabet()) {
             (Payload::Septets(septets), _) => (RunAlphabet::Septets(part.user_data.tables()), septets),
             (Payload::Octets(octets), Alphabet::Ucs2) => (RunAlphabet::Ucs2, octets),
+            (Payload::Octets(octets), Alphabet::Octets | Alphabet::Gsm7) if part.data_coding.is_compressed() => {
+                (RunAlphabet::Compressed, octets)
+            }
             (Payload::Octets(octets), Alphabet::Octets | Alphabet::Gsm7) => (RunAlphabet::Octets, octets),
         };
-        Self { alphabet, payloads: vec![payload] }
+        let header = part.user_data.header.as_ref();
+        Self { alphabet, payloads: vec![payload], scheme: part.data_coding, header }
     }
 
     fn text(self) -> String {
         match self.alphabet {
             RunAlphabet::Septets(tables) => tables.text(&self.payloads.concat()),
-            RunAlphabet::Octets => octets_text(&self.payloads.concat()),
+            RunAlphabet::Octets | RunAlphabet::Compressed => {
+                data::text(&self.payloads.concat(), self.scheme, self.header)
+            }
             RunAlphabet::Ucs2 => {
                 let octets: usize = self.payloads.iter().map(|payload| payload.len()).sum();
                 // Odd segments that are even together had a unit cut in two; others just have an octet too many.
@@ -213,6 +225,21 @@ mod tests {
         assert_eq!(joined(&[(1, UCS2, &first), (2, UCS2, &second)], 2).text, "Рус");
         let even = octets(&[0x04, 0x41]);
         assert_eq!(joined(&[(1, UCS2, &first), (2, UCS2, &even)], 2).text, "Рс");
+    }
+
+    #[test]
+    fn data_over_several_segments_is_told_as_one() {
+        let elements = vec![InformationElement::Ports { destination: 2948, source: 9200, wide: true }];
+        let first = UserData { header: Some(UserDataHeader { elements }), payload: Payload::Octets(vec![1, 6]) };
+        let second = octets(&[0x41, 0x42]);
+        let (data, compressed) = (DataCodingScheme::OCTETS, DataCodingScheme(0x20));
+        let found = joined(&[(1, data, &first), (2, data, &second)], 2);
+        assert_eq!(found.text, "[8 bit data to port 2948 (WAP push): 01064142]");
+        assert_eq!(
+            joined(&[(1, data, &first), (3, data, &second)], 3).text,
+            "[8 bit data to port 2948 (WAP push): 0106][...]AB"
+        );
+        assert_eq!(joined(&[(1, data, &second), (2, compressed, &second)], 2).text, "AB[compressed text: 4142]");
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl UserDataHeader {
         Ok(octets)
     }
 
-    fn last<T>(&self, pick: impl FnMut(&InformationElement) -> Option<T>) -> Option<T> {
+    pub(super) fn last<T>(&self, pick: impl FnMut(&InformationElement) -> Option<T>) -> Option<T> {
         let malformed = |element: &InformationElement| matches!(element, InformationElement::Malformed(_));
         if self.elements.iter().any(malformed) {
             return None;

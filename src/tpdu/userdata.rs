@@ -2,6 +2,7 @@
 
 use super::{
     cursor::Cursor,
+    data,
     dcs::{Alphabet, DataCodingScheme},
     error::{DecodeError, EncodeError},
     gsm7, ucs2,
@@ -30,14 +31,17 @@ pub enum Payload {
 pub(super) const MAX_OCTETS: usize = 140;
 
 impl UserData {
-    /// The text. 8 bit data has none the standard knows: it is read as UTF-8, or where it is not, octet by octet as
-    /// ISO 8859-1. Octets where the scheme tells septets, or the other way round, are read for what they are.
+    /// The text. 8 bit data has none the standard knows: what reads as UTF-8 or ISO 8859-1 is text, anything else is
+    /// told in hex, as compressed text is. Octets where the scheme tells septets, or the other way round, are read for
+    /// what they are.
     #[must_use]
     pub fn text(&self, data_coding: DataCodingScheme) -> String {
         match (&self.payload, data_coding.alphabet()) {
             (Payload::Septets(septets), _) => self.tables().text(septets),
             (Payload::Octets(octets), Alphabet::Ucs2) => ucs2::decode(octets),
-            (Payload::Octets(octets), Alphabet::Octets | Alphabet::Gsm7) => octets_text(octets),
+            (Payload::Octets(octets), Alphabet::Octets | Alphabet::Gsm7) => {
+                data::text(octets, data_coding, self.header.as_ref())
+            }
         }
     }
 
@@ -105,11 +109,6 @@ impl UserData {
         out.extend(octets);
         Ok(())
     }
-}
-
-/// Text of 8 bit data.
-pub(super) fn octets_text(octets: &[u8]) -> String {
-    std::str::from_utf8(octets).map_or_else(|_| octets.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
 /// The header without its length octet, if it fits, and what is behind it.

@@ -1,4 +1,4 @@
-//! Message waiting indications: voice mail and the like (TS 23.038 4, TS 23.040 9.2.3.24.2).
+//! Message waiting indications: voice mail and the like (TS 23.038 4, TS 23.040 9.2.3.24.2, 9.2.3.24.13).
 //!
 //! A phone shows a symbol and may throw the text away. A gateway has no symbol to show, so what the indication says is put
 //! into words; who gets to read them is not decided here.
@@ -17,6 +17,11 @@ const SPECIAL_MESSAGE_INDICATION: u8 = 0x01;
 const STORE: u8 = 0x80;
 /// In the first octet: what waits (the profile in bits 6 and 5 is one line of several, and changes nothing here).
 const KIND: u8 = 0x1f;
+
+/// Information element identifier of the enhanced voice mail information (TS 23.040 9.2.3.24.13).
+const ENHANCED_VOICE_MAIL: u8 = 0x23;
+/// In the first octet of that element: the message is to be kept.
+const STORE_VOICE_MAIL: u8 = 0x10;
 
 /// Everything a message says about messages that wait elsewhere.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -49,10 +54,17 @@ impl Deliver {
         let elements = self.user_data.header.as_ref().map(|header| header.elements.as_slice()).unwrap_or_default();
         let malformed = elements.iter().any(|element| matches!(element, InformationElement::Malformed(_)));
         for element in elements.iter().filter(|_| !malformed) {
-            let InformationElement::Other { id: SPECIAL_MESSAGE_INDICATION, data } = element else { continue };
-            let &[first, count] = data.as_slice() else { continue };
-            all.discard &= first & STORE == 0;
-            all.set(WaitingIndication { kind: kind(first & KIND), count: Some(count), active: count > 0 });
+            let InformationElement::Other { id, data } = element else { continue };
+            let (kind, count, keep) = match (*id, data.as_slice()) {
+                (SPECIAL_MESSAGE_INDICATION, &[first, count]) => (kind(first & KIND), count, first & STORE != 0),
+                (ENHANCED_VOICE_MAIL, &[first, ref rest @ ..]) => {
+                    let Some(count) = behind_address(rest) else { continue };
+                    (WaitingKind::Voicemail, count, first & STORE_VOICE_MAIL != 0)
+                }
+                _ => continue,
+            };
+            all.discard &= !keep;
+            all.set(WaitingIndication { kind, count: Some(count), active: count > 0 });
         }
         if let Some(MessageWaiting { active, kind, discard }) = self.data_coding.message_waiting() {
             all.discard &= discard;
@@ -100,6 +112,12 @@ impl fmt::Display for WaitingIndication {
             (true, Some(count)) => write!(f, "{kind}: {count} waiting"),
         }
     }
+}
+
+/// The number of unread voice messages, which follows the address of the mailbox (9.1.2.5: digits, type, digits in pairs).
+fn behind_address(octets: &[u8]) -> Option<u8> {
+    let digits = usize::from(*octets.first()?);
+    octets.get(2 + digits.div_ceil(2)).copied()
 }
 
 /// Bits 4 to 0 of the element: the four basic kinds; extended ones (video and reserved) are another kind.
@@ -151,6 +169,19 @@ mod tests {
                 Some(("voice mail: 255 or more waiting", true)),
             ),
             ("video", 0x00, &[(1, &[0x07, 1])], Some(("messages of another kind: 1 waiting", true))),
+            (
+                "enhanced voice mail, to be thrown away",
+                0x00,
+                &[(0x23, &[0x00, 0x04, 0x91, 0x21, 0x43, 7, 0])],
+                Some(("voice mail: 7 waiting", true)),
+            ),
+            (
+                "enhanced voice mail, to be kept, an odd number",
+                0x00,
+                &[(0x23, &[0x50, 0x03, 0x81, 0x21, 0xf3, 0, 0])],
+                Some(("voice mail: none waiting any more", false)),
+            ),
+            ("enhanced voice mail cut short", 0x00, &[(0x23, &[0x00, 0x04, 0x91, 0x21])], None),
             ("an element too short", 0x00, &[(1, &[0x00])], None),
         ] {
             let found = deliver(scheme, elements).waiting().map(|all| (all.to_string(), all.discard));

@@ -1,9 +1,17 @@
 //! The command line as people and scripts meet it: the real binary, its output, its exit codes, its names.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test program: a panic is its answer")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test program: a panic is its answer"
+)]
 #![allow(unreachable_pub, missing_docs, reason = "a test program has no public interface")]
 
 mod gateway;
+mod interactive;
+mod pty;
 mod remote;
 mod tools;
 

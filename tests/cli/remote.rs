@@ -35,6 +35,7 @@ fn modem(balance: Value) -> Value {
         string("last_init", "2026-11-20 22:46"),
         string("last_received", ""),
         string("last_sent", ""),
+        ("of_a_later_gateway".into(), Value::int(3)),
     ])
 }
 
@@ -57,7 +58,7 @@ fn stats_are_upstreams_table() {
 Last init         Health  Health state message  Status  Recovered
 00      /dev/ttyUSB0  +491760000000  -71  Vodafone.de  EUR 12.34     2                7                 1  \
 2026-11-20 22:46  OK      \u{fffd}odd                  Ready.
-roof-1  /dev/ttyUSB0  +491760000000  -71  Vodafone.de        EUR     2                7                 1  \
+roof-1  /dev/ttyUSB0  +491760000000  -71  Vodafone.de                2                7                 1  \
 2026-11-20 22:46  OK      \u{fffd}odd                  Ready.
 ";
     assert_eq!(ran.out, expected);
@@ -71,6 +72,12 @@ fn stats_as_json() {
     assert_eq!(json["00"]["balance"], 12.34);
     assert_eq!(json["roof-1"]["balance"], "");
     assert_eq!(json["00"]["current_signal"], -71);
+    // Every member the gateway has, those of later gateways too, and in the same order each time.
+    let Value::Struct(members) = modem(Value::double(12.34)) else { panic!("a modem is a struct") };
+    let told = json["00"].as_object().unwrap();
+    assert!(members.iter().all(|(name, _)| told.contains_key(name)) && told.len() == members.len(), "{told:?}");
+    assert!(told.keys().is_sorted(), "{told:?}");
+    assert_eq!(run(&mut to(&gateway, smsgate().args(["stats", "--json"]))).out, ran.out);
 }
 
 #[test]

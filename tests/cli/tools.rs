@@ -77,7 +77,7 @@ TP-LP    no
 TP-RP    no
 TP-SRI   no
 TP-OA    +31641600986 (International, Isdn)
-TP-PID   0x00
+TP-PID   0x00, plain short message
 TP-DCS   0x00, Gsm7
 TP-SCTS  2002-08-26T19:37:41+02:00
 TP-UDL   12 septets, header not counted
@@ -90,6 +90,40 @@ TP-UD    How are you?
     assert_eq!(run(smsgate().args(["decode", "--no-sca", &pdu[16..]])).out, alone.out);
     let blanks = run(smsgate().args(["decode", &pdu[..20], &pdu[20..]]));
     assert_eq!(blanks.out, expected);
+}
+
+#[test]
+fn decode_says_what_a_message_is_for_and_what_waits() {
+    let pdu = |protocol: &str, scheme: &str, header: bool, data: &str| {
+        let first = if header { "44" } else { "04" };
+        format!("00{first}0B911346610089F6{protocol}{scheme}20806291731408{data}")
+    };
+    for (pdu, lines) in [
+        (pdu("40", "00", false, "00"), vec!["TP-PID   0x40, short message type 0 (silent)"]),
+        (pdu("43", "00", false, "00"), vec!["TP-PID   0x43, replace short message type 3"]),
+        (pdu("5F", "00", false, "00"), vec!["TP-PID   0x5f, return call message"]),
+        (
+            pdu("7F", "F6", false, "020001"),
+            vec!["TP-PID   0x7f, data download to the SIM", "TP-UD    [8 bit data: 0001]"],
+        ),
+        (
+            pdu("00", "C8", false, "00"),
+            vec!["TP-DCS   0xc8, Gsm7, says that voice mail waits", "waiting  voice mail: waiting; may be thrown away"],
+        ),
+        (pdu("00", "D1", false, "00"), vec!["TP-DCS   0xd1, Gsm7, says that no fax waits"]),
+        (pdu("00", "04", true, "050401028203"), vec!["waiting  mail: 3 waiting; to be kept"]),
+        (pdu("00", "04", true, "0A09230700049121430300"), vec!["waiting  voice mail: 3 waiting; may be thrown away"]),
+    ] {
+        let ran = run(smsgate().args(["decode", &pdu]));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        for line in lines {
+            assert!(ran.out.lines().any(|shown| shown == line), "{line} is not in\n{}", ran.out);
+        }
+    }
+    let ran = run(smsgate().args(["decode", "--json", &pdu("00", "C8", false, "00")]));
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(json["message_waiting"], "voice mail: waiting; may be thrown away");
+    assert_eq!(json["protocol_identifier"], 0);
 }
 
 #[test]

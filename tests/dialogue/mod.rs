@@ -68,6 +68,9 @@ pub(crate) fn command(text: &str, pdu: Option<&[u8]>) -> Command {
     if let Some(pin) = text.strip_prefix("AT+CPIN=\"").and_then(|rest| rest.strip_suffix('"')) {
         return Command::enter_pin(&SimPin::new(&SecretString::from(pin)).expect("a PIN"));
     }
+    if text == "AT+CUSD=1" {
+        return Command::ussd_notices();
+    }
     if let Some(code) = text.strip_prefix("AT+CUSD=1,\"").and_then(|rest| rest.strip_suffix("\",15")) {
         let code = UssdCode::parse(code).expect("a code");
         return Command::ussd(&UssdRequest::encode(&code, Charset::Gsm, UssdStyle::Charset));

@@ -93,7 +93,7 @@ fn shipped(site: &Site) -> String {
     for (theirs, ours) in [
         ("smsgate_host localhost", "smsgate_host 127.0.0.1"),
         ("7000", &site.port.to_string()),
-        ("/usr/local/share/smsgate-ca.pem", &site.ca().display().to_string()),
+        ("/etc/ssl/certs/smsgate-ca.pem", &site.ca().display().to_string()),
         ("TOKEN-FOR-GET-STATS", TOKEN),
     ] {
         assert!(text.contains(theirs), "the shipped file has no {theirs}");

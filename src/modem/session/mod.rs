@@ -225,10 +225,14 @@ impl<'a> Session<'a> {
                 biased;
                 () = cancel.cancelled() => return Ok(End::Cancelled),
                 urc = self.link.next_urc() => self.note(urc.map_err(lost)?)?,
-                request = requests.recv() => match request {
-                    Some(request) => self.handle(request).await?,
-                    None => return Ok(End::Cancelled),
-                },
+                request = requests.recv() => {
+                    let Some(request) = request else { return Ok(End::Cancelled) };
+                    self.handle(request).await?;
+                    // Requests without end must not put off what a lost announcement waits for.
+                    if self.next_poll <= Instant::now() {
+                        self.poll().await?;
+                    }
+                }
                 () = until(ussd_deadline) => self.abandon_ussd().await?,
                 () = sleep_until(self.next_poll) => self.poll().await?,
                 () = sleep_until(self.next_check) => self.check().await?,
@@ -283,11 +287,12 @@ impl<'a> Session<'a> {
     async fn take_one(&mut self) -> Result<bool, End> {
         if let Some(pdu) = self.work.handed_over.pop_front() {
             self.take_handed_over(pdu).await?;
-        } else if self.work.sweep || self.work.announced.len() > 1 {
+        } else if self.work.sweep || self.work.announced.iter().filter(|(memory, _)| self.sweeps(*memory)).count() > 1 {
             // Several are listed together: two equal ones that are there at once are two messages, while one that comes
             // after the other was deleted is a repeat.
             self.work.sweep = false;
-            self.work.announced.clear();
+            let memories = &self.equipment.memories;
+            self.work.announced.retain(|(memory, _)| !memories.contains(memory));
             self.sweep().await?;
         } else if let Some((memory, index)) = self.work.announced.pop_front() {
             self.fetch(memory, index).await?;

@@ -62,6 +62,9 @@ impl Session<'_> {
                 if tells_of_no_network(&error) {
                     self.check_now();
                 }
+                if tells_of_full_memory(&error) {
+                    self.work.sweep = true;
+                }
                 Ok(Err(submit_error(&error)))
             }
             Err(LinkError::Lost { cause, after_payload }) => {
@@ -79,6 +82,11 @@ impl Session<'_> {
 /// No network service or out of its reach (TS 27.005 3.2.5: 331, 332, 38; TS 27.007 9.2: 30, 31).
 fn tells_of_no_network(error: &CommandError) -> bool {
     matches!(error, CommandError::Cms(CmsError::Code(38 | 331 | 332)) | CommandError::Cme(CmeError::Code(30 | 31)))
+}
+
+/// Memory full (TS 27.005 3.2.5): some modems need a place for what they send.
+fn tells_of_full_memory(error: &CommandError) -> bool {
+    matches!(error, CommandError::Cms(CmsError::Code(322)))
 }
 
 fn submit_error(error: &CommandError) -> SubmitError {

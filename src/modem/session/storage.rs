@@ -4,7 +4,10 @@ use tokio::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 use super::{
-    super::intake::{Taken, commit},
+    super::{
+        inbound::may_be_replaced,
+        intake::{Taken, commit},
+    },
     End, MOST_HELD_BACK, Session,
 };
 use crate::{
@@ -92,6 +95,11 @@ impl Session<'_> {
             self.delete(index, key).await?;
         }
         Ok(())
+    }
+
+    /// Whether a sweep looks into this memory.
+    pub(super) fn sweeps(&self, memory: Memory) -> bool {
+        self.equipment.memories.contains(&memory)
     }
 
     /// Lists every memory and takes all it holds, oldest index first.
@@ -182,7 +190,14 @@ impl Session<'_> {
     }
 
     /// Deletes the SIM's copy of a committed message. Whether it is gone.
+    ///
+    /// One of a replace type is looked at once more before: a newer one may have come into its place, which the next
+    /// poll takes. Not sooner, since a modem may print it differently each time.
     async fn delete(&mut self, index: u16, key: SegmentKey) -> Result<bool, End> {
+        if may_be_replaced(&key.pdu) && !self.is_still_there(index, &key).await? {
+            debug!(modem = %self.context.slot().id, index, "another message may have replaced a saved one on the SIM");
+            return Ok(false);
+        }
         match self.command(Command::delete(index)).await? {
             Ok(_) => {
                 self.forget_copy(key).await;
@@ -193,6 +208,12 @@ impl Session<'_> {
                 Ok(false)
             }
         }
+    }
+
+    async fn is_still_there(&mut self, index: u16, key: &SegmentKey) -> Result<bool, End> {
+        let Ok(response) = self.command(Command::read(index)).await? else { return Ok(false) };
+        let found = response.listed().into_iter().next();
+        Ok(found.is_some_and(|found| found.pdu.eq_ignore_ascii_case(&key.pdu)))
     }
 
     async fn forget_copy(&self, key: SegmentKey) {

@@ -21,6 +21,7 @@ use crate::{
     store::{InboxQuery, NewOutgoing, NewSelfTest, Options, Store},
 };
 
+mod inbound;
 mod ussd;
 
 const PDU: &str = "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07";
@@ -61,6 +62,11 @@ impl Modem {
             "AT+CMGL=4" => {
                 self.sim.iter().map(|(index, pdu)| format!("+CMGL: {index},0,,{}\r\n{pdu}\r\n", octets(pdu))).collect()
             }
+            _ if command.starts_with("AT+CMGR=") => {
+                let place = command.trim_start_matches("AT+CMGR=").parse().ok();
+                let pdu = place.and_then(|index: u16| self.sim.get(&index));
+                pdu.map(|pdu| format!("+CMGR: 0,,{}\r\n{pdu}", octets(pdu))).unwrap_or_default()
+            }
             _ => match command.strip_prefix("AT+CMGD=").and_then(|index| index.parse().ok()) {
                 Some(index) => {
                     self.sim.remove(&index);
@@ -74,7 +80,7 @@ impl Modem {
 }
 
 fn octets(pdu: &str) -> usize {
-    pdu.len() / 2 - 8
+    (pdu.len() / 2).saturating_sub(8)
 }
 
 /// A modem that plays its part until the line is cut.
@@ -200,6 +206,28 @@ impl Bench {
 
 fn cmt(pdu: &str) -> String {
     format!("+CMT: ,{}\r\n{pdu}", octets(pdu))
+}
+
+#[tokio::test]
+async fn signal_and_network_are_checked_at_the_slots_interval() {
+    let told = |interval: Duration| async move {
+        // What the network would say of its own accord is not said here, and the poll of each minute is far away.
+        let bench = Bench::with(|slot| slot.health_check_interval = interval);
+        let running = bench.start();
+        bench.until("readiness", |bench| bench.seen.borrow().ready && bench.told("AT+CPMS?") > 0).await;
+        bench.answers("AT+CSQ", "+CSQ: 3,99\r\n\r\nOK");
+        bench.answers("AT+CREG?", "+CREG: 1,5\r\n\r\nOK");
+        (bench, running)
+    };
+    let (bench, _running) = told(Duration::from_millis(50)).await;
+    let expected = "Signal: weak (CSQ 3); Network: roaming";
+    bench.until(expected, |bench| bench.seen.borrow().health.message() == expected).await;
+    let (bench, running) = told(Duration::from_secs(3600)).await;
+    let before = bench.told("AT+CSQ");
+    // Something that is done after the change, so that there was time for a check.
+    running.notices.send(cmt(PDU)).await.unwrap();
+    bench.until("a confirmation", |bench| bench.confirmed() > 0).await;
+    assert_eq!((bench.told("AT+CSQ"), bench.seen.borrow().health.level), (before, HealthLevel::Ok));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod balance;
 mod durability;
 mod inbox;
 mod outbox;
+mod partial;
 mod reports;
 mod retention;
 mod self_test;
