@@ -15,7 +15,6 @@ use std::{
 };
 
 use nix::sys::stat::fstat;
-
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::{
     EnvFilter, Registry,

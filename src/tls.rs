@@ -62,8 +62,16 @@ pub enum TlsError {
     #[error("no trusted certificates on this system: install ca-certificates or name a CA file")]
     NoRoots,
     /// A file cannot be read.
-    #[error("cannot read {path}: {source}; `smsgate cert` makes a certificate where none exists")]
+    #[error("cannot read {path}: {source}{}", remedy(source.kind()))]
     Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file of a CA cannot be read.
+    #[error("cannot read the CA's certificate in {path}: {source}")]
+    ReadAuthority {
         /// The file.
         path: PathBuf,
         /// What the system says.
@@ -158,7 +166,11 @@ pub(crate) fn client_config_with(verifier: Arc<dyn ServerCertVerifier>) -> Resul
 pub(crate) fn trust(ca: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     let path = ca.unwrap_or_else(|| Path::new("the system's certificate store"));
     let certificates = match ca {
-        Some(path) => read_certificates(path)?,
+        Some(path) => {
+            let text = std::fs::read(path);
+            let text = text.map_err(|source| TlsError::ReadAuthority { path: path.to_owned(), source })?;
+            certificates_in(&text, path)?
+        }
         None => rustls_native_certs::load_native_certs().certs,
     };
     let mut roots = RootCertStore::empty();
@@ -172,6 +184,17 @@ pub(crate) fn trust(ca: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, Tl
     })?;
     let pinned = if ca.is_some() { certificates } else { Vec::new() };
     Ok(Arc::new(ChainOrPinned { chain, pinned }))
+}
+
+/// What to do about a file of the server's that cannot be read.
+fn remedy(kind: io::ErrorKind) -> &'static str {
+    if kind == io::ErrorKind::NotFound {
+        "; `smsgate cert` makes a certificate where none exists"
+    } else if kind == io::ErrorKind::PermissionDenied {
+        "; the user the gateway runs as must be able to read it"
+    } else {
+        ""
+    }
 }
 
 /// A certificate made here, all PEM.
@@ -236,7 +259,7 @@ fn server_config(
     key: &Path,
     suites: &[&str],
 ) -> Result<(Arc<ServerConfig>, Option<String>), TlsError> {
-    let chain = read_certificates(certificate)?;
+    let chain = certificates_in(&read(certificate)?, certificate)?;
     let notice = chain.first().and_then(|leaf| notice(leaf, certificate, Timestamp::now()));
     let private = read(key)?;
     let private = PrivateKeyDer::from_pem_slice(&private).map_err(|_| TlsError::NoKey { path: key.to_owned() })?;
@@ -275,9 +298,9 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })
 }
 
-fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let text = read(path)?;
-    let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
+/// The certificates in the text of a file, of which there must be one.
+fn certificates_in(text: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(text).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         _ => Err(TlsError::NoCertificate { path: path.to_owned() }),
@@ -440,6 +463,11 @@ mod tests {
         }
         assert!(client_config(Some(&chain)).is_ok());
         assert!(client_config(Some(&empty)).is_err());
+        // A client is not helped by making certificates.
+        let error = client_config(Some(&missing)).unwrap_err().to_string();
+        assert!(error.contains("missing.pem") && error.contains("CA") && !error.contains("smsgate cert"), "{error}");
+        let denied = TlsError::Read { path: missing, source: io::ErrorKind::PermissionDenied.into() }.to_string();
+        assert!(denied.contains("must be able to read") && !denied.contains("smsgate cert"), "{denied}");
     }
 
     #[test]

@@ -114,6 +114,9 @@ fn a_card_of_a_modem_that_is_away_cannot_be_accepted() {
     let refused = run(&rig, &["sim", "accept", "00"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(shown(&refused).contains("slot 00: the modem is not initialised"), "{}", shown(&refused));
+    // A trace of nothing says so.
+    let traced = run(&rig, &["trace", "00", "--seconds", "1"]);
+    assert!(shown(&traced).contains("# no port was found for this slot"), "{}", shown(&traced));
 }
 
 #[test]

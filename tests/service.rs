@@ -69,14 +69,15 @@ impl Drop for Service {
 
 #[test]
 fn the_service_manager_is_told_and_the_watchdog_fed() {
-    let mut service = Service::start(Duration::from_millis(300));
+    let mut service = Service::start(Duration::from_millis(1500));
     assert_eq!(service.next(), "READY=1");
     let begun = Instant::now();
-    for _ in 0..5 {
+    for _ in 0..4 {
         assert_eq!(service.next(), "WATCHDOG=1");
     }
-    // The first meal comes at once, each of the others a third of the watchdog's patience later.
-    assert!(begun.elapsed() >= Duration::from_millis(350), "fed without a pause: {:?}", begun.elapsed());
+    // The first meal comes at once, each of the others a third of the watchdog's patience later. A busy machine may wake us
+    // late, but not by two of these.
+    assert!(begun.elapsed() >= Duration::from_millis(500), "fed without a pause: {:?}", begun.elapsed());
     service.signal(Signal::SIGTERM);
     while service.next() != "STOPPING=1" {}
     let status = service.daemon.wait().unwrap();

@@ -81,7 +81,7 @@ pub(super) struct Remote<T: Args> {
 /// Which gateway, and which of its SIMs.
 #[derive(Args, Debug)]
 pub(super) struct Gateway {
-    /// Phone number of the SIM to send with [default: chosen by routing]
+    /// Phone number of the SIM to send with; USSD needs one [default for SMS: chosen by routing]
     #[arg(long, global = true, value_name = "NUMBER")]
     pub(super) sender: Option<String>,
     #[command(flatten)]

@@ -48,9 +48,6 @@ pub(super) struct CheckArgs {
     critical: u16,
 }
 
-/// The exit code for arguments that make no sense.
-pub(super) const USAGE_CODE: u8 = Level::Unknown.code();
-
 /// Prints the lines and returns the exit code.
 pub(super) fn run(connection: &Connection, args: &CheckArgs, out: &mut impl Write) -> u8 {
     let start = Instant::now();
@@ -62,6 +59,13 @@ pub(super) fn run(connection: &Connection, args: &CheckArgs, out: &mut impl Writ
         Ok(()) => report.level.code(),
         Err(_) => Level::Unknown.code(),
     }
+}
+
+/// Says that the arguments make no sense, since monitoring shows standard output only, and returns the exit code.
+pub(super) fn misused(out: &mut impl Write) -> u8 {
+    let report = Report::of(Level::Unknown, "the arguments of the check make no sense; run it by hand to see why");
+    let _ = out.write_all(report.lines().as_bytes());
+    report.level.code()
 }
 
 fn health(connection: &Connection, args: &CheckArgs, start: Instant) -> Report {

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The variable that holds the token; it wins over the flags, since arguments are visible to other users of the host.
-const TOKEN_VARIABLE: &str = "SMSGATE_APITOKEN";
+pub(super) const TOKEN_VARIABLE: &str = "SMSGATE_APITOKEN";
 
 /// How the gateway is reached.
 #[derive(Args, Clone)]

@@ -64,7 +64,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some("check_smsgate") => match parse::<CheckArguments>(arguments) {
             Ok(arguments) => check::run(&arguments.connection, &arguments.check, &mut stdout().lock()).into(),
             Err(Exit::Ok) => ExitCode::SUCCESS,
-            Err(_) => check::USAGE_CODE.into(),
+            Err(_) => check::misused(&mut stdout().lock()).into(),
         },
         Some("munin_smsgate") => munin_plugin(arguments),
         _ => parse::<Arguments>(arguments).map_or_else(Exit::into, |arguments| obey(arguments.command)),

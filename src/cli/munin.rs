@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, env, io::Write, time::Duration};
 
 use super::{
-    connection::Connection,
+    connection::{Connection, TOKEN_VARIABLE},
     exit::{Exit, Failure},
     stats,
 };
@@ -141,13 +141,14 @@ pub(super) fn run(request: Option<&str>, out: &mut impl Write) -> Result<(), Fai
 
 /// Where the gateway is, from the variables a Munin node sets.
 fn connection() -> Result<Connection, Failure> {
+    let unusable = |what: &str| Failure::new(Exit::Usage, format!("{what}; it is set in munin-node's plugin-conf.d"));
+    let port = variable("smsgate_port").map_or(Ok(7000), |port| port.parse());
+    let token = variable("smsgate_api_token").or_else(|| variable(TOKEN_VARIABLE));
     Ok(Connection {
         host: variable("smsgate_host").unwrap_or_else(|| "localhost".to_owned()),
-        port: variable("smsgate_port").map_or(Ok(7000), |port| {
-            port.parse().map_err(|_| Failure::new(Exit::Usage, "the variable smsgate_port is no port number"))
-        })?,
+        port: port.map_err(|_| unusable("env.smsgate_port is no port number"))?,
         ca: variable("smsgate_cafile").map(Into::into),
-        api_token: variable("smsgate_api_token"),
+        api_token: Some(token.ok_or_else(|| unusable("no API token: there is no env.smsgate_api_token"))?),
         api_token_file: None,
     })
 }

@@ -240,10 +240,14 @@ fn refusal(text: impl Into<String>) -> Answer {
 
 /// Remarks at the head of a trace. Nothing of a person or a card is in them.
 fn heading(snapshot: &ModemSnapshot) -> Vec<String> {
-    vec![
+    let mut heading = vec![
         format!("# smsgate {}, trace of a running gateway", env!("CARGO_PKG_VERSION")),
         format!("# modem: {}", if snapshot.model.is_empty() { "not known" } else { &snapshot.model }),
-    ]
+    ];
+    if snapshot.port.is_empty() {
+        heading.push("# no port was found for this slot so far; `smsgate stats` says why".to_owned());
+    }
+    heading
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 use super::{Daemon, StartError, reload::reload, store_path, watchdog};
 use crate::{
-    config::{Config, Seccomp, Severity},
+    config::{Config, Severity},
     config_files::{LoadError, find_folder, load_folder},
     modem::hotplug,
     sandbox::{self, Confined, Places, Plan},
@@ -67,7 +67,7 @@ pub fn run_and(folder: Option<&Path>, up: impl FnOnce(Confined, SocketAddr)) -> 
         .build();
     match runtime {
         Ok(runtime) => {
-            let grounds = Grounds { folder, level, plan };
+            let grounds = Grounds { folder, level, plan, confined };
             let code = runtime.block_on(serve(config, &grounds, |address| up(confined, address)));
             // Name look-ups may hang on the blocking threads; nothing waits for them any more.
             runtime.shutdown_timeout(Duration::from_millis(200));
@@ -110,15 +110,14 @@ pub(super) struct Grounds {
     pub(super) level: Level,
     /// What it may do: a later configuration may want more and not get it.
     plan: Plan,
+    /// What sees to that.
+    confined: Confined,
 }
 
 impl Grounds {
     /// What this configuration needs that the sandbox refuses until the next start.
     pub(super) fn lacking(&self, config: &Config) -> Vec<String> {
-        match config.gateway.seccomp {
-            Seccomp::Enforce => self.plan.beyond(&plan(config, &self.folder)),
-            Seccomp::Log | Seccomp::Off => Vec::new(),
-        }
+        self.plan.beyond(&plan(config, &self.folder), self.confined.landlock)
     }
 }
 
@@ -129,6 +128,8 @@ fn plan(config: &Config, folder: &Path) -> Plan {
         store: &store,
         ports: config.slots.iter().filter_map(|slot| hotplug::folder_of(&slot.port)).collect(),
         program: std::env::current_exe().ok(),
+        // The mailer's TLS heeds it.
+        authorities: std::env::var_os("SSL_CERT_FILE").map(PathBuf::from),
     };
     Plan::of(config, &places, |path| fs::canonicalize(path).ok())
 }

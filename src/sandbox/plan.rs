@@ -7,6 +7,8 @@ use crate::config::{Config, Slot};
 
 /// Mail servers' usual ports, and that of name servers: the mail server may change without a restart.
 const USUAL_PORTS: [u16; 4] = [25, 53, 465, 587];
+/// The version of Landlock that began to guard TCP ports.
+const GUARDS_PORTS: i32 = 4;
 /// Marks the port of a slot that is made of code.
 const VIRTUAL: &str = "virtual:";
 /// A recorded session that a virtual modem plays back.
@@ -43,6 +45,8 @@ pub struct Places<'a> {
     pub ports: Vec<PathBuf>,
     /// This program, which a backtrace reads.
     pub program: Option<PathBuf>,
+    /// File of the certificates that are trusted instead of the system's.
+    pub authorities: Option<PathBuf>,
 }
 
 /// Everything that is granted; what is not, is refused.
@@ -98,8 +102,10 @@ impl Plan {
         files.push(grant(folder(places.store), Access::Own));
         files.extend(gateway.modempool.serial_ports_hint_file.iter().map(|path| grant(folder(path), Access::Own)));
         // Their folders, since they are renewed by putting new files in their place.
-        let certificates = [Some(&gateway.server.certificate), Some(&gateway.server.key), gateway.mail.ca.as_ref()];
-        for path in certificates.into_iter().flatten().map(PathBuf::as_path).chain([Path::new("/etc/resolv.conf")]) {
+        let server = [Some(&gateway.server.certificate), Some(&gateway.server.key)];
+        let trusted = [gateway.mail.ca.as_ref(), places.authorities.as_ref()];
+        let certificates = server.into_iter().chain(trusted);
+        for path in certificates.flatten().map(PathBuf::as_path).chain([Path::new("/etc/resolv.conf")]) {
             files.push(grant(folder(path), Access::Read));
             files.extend(resolve(path).map(|real| grant(folder(&real), Access::Read)));
         }
@@ -123,11 +129,16 @@ impl Plan {
         Self { files, listen: Some(gateway.server.port).filter(|port| *port != 0), connect }
     }
 
-    /// What another configuration would need beyond this: it takes a restart, since a grant cannot be added later.
+    /// What another configuration would need beyond this, as far as this version of Landlock refuses it: it takes a restart,
+    /// since a grant cannot be added later.
     #[must_use]
-    pub fn beyond(&self, wanted: &Self) -> Vec<String> {
+    pub fn beyond(&self, wanted: &Self, landlock: Option<i32>) -> Vec<String> {
+        let Some(version) = landlock else { return Vec::new() };
         let files = wanted.files.iter().filter(|grant| !self.permits(grant));
         let files = files.map(|grant| grant.path.display().to_string());
+        if version < GUARDS_PORTS {
+            return files.collect();
+        }
         let port = |what, port: &u16| format!("TCP port {port} to {what}");
         let listen = wanted.listen.iter().filter(|port| self.listen.is_some_and(|listen| listen != **port));
         let listen = listen.map(|p| port("listen on", p));
@@ -181,6 +192,7 @@ mod tests {
             store: Path::new("/var/lib/smsgate/smsgate.db"),
             ports: vec!["/dev/sms".into()],
             program: None,
+            authorities: Some("/opt/trust/bundle.pem".into()),
         };
         let links = |path: &Path| path.starts_with("/tls").then(|| Path::new("/tls/archive").join("c1"));
         Plan::of(config, &places, links)
@@ -195,7 +207,7 @@ mod tests {
         };
         assert_eq!(of(Access::Own), ["/var/cache/smsgate", "/var/lib/smsgate"]);
         assert_eq!(of(Access::Device), ["/dev", "/dev/null", "/dev/sms", "/sys/devices"]);
-        for path in ["/srv/conf", "/tls/live", "/tls/archive", "/etc", "/usr/lib"] {
+        for path in ["/srv/conf", "/tls/live", "/tls/archive", "/opt/trust", "/etc", "/usr/lib"] {
             assert!(of(Access::Read).contains(&path), "{path}");
         }
         assert!(!of(Access::Read).iter().any(|path| ["/", "/home", "/root", "/var", "/tmp", "/proc"].contains(path)));
@@ -220,12 +232,15 @@ mod tests {
     #[test]
     fn what_a_new_configuration_needs_beyond_the_old_is_told() {
         let old = plan(&config("virtual:generic", "port=465"));
-        assert_eq!(old.beyond(&old), Vec::<String>::new());
+        assert_eq!(old.beyond(&old, Some(7)), Vec::<String>::new());
         let new = plan(&config("/dev/sms/modem-*", "port=2525"));
-        let beyond = old.beyond(&new);
+        let beyond = old.beyond(&new, Some(7));
         for expected in ["/dev", "/dev/sms", "/sys/devices", "TCP port 2525 to connect to"] {
             assert!(beyond.iter().any(|what| what == expected), "{expected}: {beyond:?}");
         }
-        assert_eq!(new.beyond(&old), Vec::<String>::new(), "less is never beyond");
+        assert_eq!(new.beyond(&old, Some(7)), Vec::<String>::new(), "less is never beyond");
+        let files_only = old.beyond(&new, Some(3));
+        assert!(files_only.iter().any(|what| what == "/dev") && !files_only.iter().any(|what| what.contains("TCP")));
+        assert_eq!(old.beyond(&new, None), Vec::<String>::new(), "nothing is refused");
     }
 }

@@ -395,7 +395,8 @@ fn the_check_never_leaves_the_four_codes() {
     let ran = run(check.args(["--port", &port, "--api-token", "x", "--ca", ca]));
     assert!(ran.code == 3 && ran.out.starts_with("UNKNOWN Invalid API token. (fault 401)"), "{ran:?}");
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(run(linked("check_smsgate", folder.path()).arg("--nonsense")).code, 3);
+    let ran = run(linked("check_smsgate", folder.path()).arg("--nonsense"));
+    assert!(ran.code == 3 && ran.out.starts_with("UNKNOWN the arguments") && ran.err.contains("--nonsense"), "{ran:?}");
 }
 
 #[test]
@@ -441,4 +442,12 @@ sent_00.min 0
     assert_eq!(gateway.methods().len(), calls + 1);
     let odd = munin(Some("suggest"), "");
     assert_eq!((odd.code, odd.out.as_str(), odd.err.lines().count()), (64, "", 1), "{odd:?}");
+    // What is missing is named as a node's files have it.
+    for (variable, value) in [("smsgate_api_token", ""), ("smsgate_port", "x")] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = linked("munin_smsgate", folder.path());
+        let ran = run(command.env("smsgate_api_token", "x").env(variable, value));
+        assert!(ran.code == 64 && ran.err.contains(&format!("env.{variable}")), "{ran:?}");
+        assert!(ran.err.contains("plugin-conf.d"), "{ran:?}");
+    }
 }
