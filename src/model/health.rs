@@ -106,11 +106,6 @@ mod tests {
         assert_eq!(pieces.len(), 2);
         assert_eq!(pieces.first(), Some(&"Mail: the mail server says: 4.7.0 try later, greylisted"));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn other_figures_are_no_news() {
