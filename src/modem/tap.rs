@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use tokio::{sync::broadcast, time::Instant};
@@ -46,32 +46,35 @@ impl fmt::Debug for Passed {
     }
 }
 
+/// What a slot's links speak into: made for the first listener, since its backlog takes memory from the start.
+type Line = Arc<OnceLock<broadcast::Sender<Passed>>>;
+
 /// The taps of all slots. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Taps(Arc<Mutex<BTreeMap<SlotId, broadcast::Sender<Passed>>>>);
+pub struct Taps(Arc<Mutex<BTreeMap<SlotId, Line>>>);
 
 impl Taps {
     /// Listens to a slot's line from now on, whichever port it is.
     #[must_use]
     pub fn listen(&self, slot: &SlotId) -> broadcast::Receiver<Passed> {
-        self.sender(slot).subscribe()
+        self.line(slot).get_or_init(|| broadcast::Sender::new(BACKLOG)).subscribe()
     }
 
     /// The end that a link speaks into.
     pub(super) fn of(&self, slot: &SlotId) -> Tap {
-        Tap(self.sender(slot))
+        Tap(self.line(slot))
     }
 
-    fn sender(&self, slot: &SlotId) -> broadcast::Sender<Passed> {
-        // A map of senders is never half changed, so that a panic elsewhere does no harm.
+    fn line(&self, slot: &SlotId) -> Line {
+        // The map is never half changed, so that a panic elsewhere does no harm.
         let mut taps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        taps.entry(slot.clone()).or_insert_with(|| broadcast::Sender::new(BACKLOG)).clone()
+        Arc::clone(taps.entry(slot.clone()).or_default())
     }
 }
 
 /// One open port's tap; tells when the port is closed.
 #[derive(Debug)]
-pub(super) struct Tap(broadcast::Sender<Passed>);
+pub(super) struct Tap(Line);
 
 impl Tap {
     pub(super) fn sent(&self, octets: &[u8]) {
@@ -83,9 +86,9 @@ impl Tap {
     }
 
     fn pass(&self, what: impl FnOnce() -> Traffic) {
-        if self.0.receiver_count() > 0 {
+        if let Some(sender) = self.0.get().filter(|sender| sender.receiver_count() > 0) {
             // Fails only if the last listener has just gone.
-            let _ = self.0.send(Passed { at: Instant::now(), what: what() });
+            let _ = sender.send(Passed { at: Instant::now(), what: what() });
         }
     }
 }

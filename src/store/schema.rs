@@ -310,6 +310,7 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "wal_autocheckpoint", 256)?;
     connection.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    keep_temporaries_in_memory(&connection)?;
     connection.pragma_update(None, "cache_size", -512)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
@@ -320,9 +321,16 @@ pub(super) fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_secs(5))?;
+    keep_temporaries_in_memory(&connection)?;
     connection.pragma_update(None, "cache_size", -256)?;
     connection.set_prepared_statement_cache_capacity(8);
     Ok(connection)
+}
+
+/// What SQLite would put into a file in /tmp, such as what it needs to take back half a statement: the sandbox lets the
+/// daemon write there no more than anywhere else, and the commit would fail.
+fn keep_temporaries_in_memory(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
 enum Unfit {

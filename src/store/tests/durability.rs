@@ -14,6 +14,22 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::store::{OpenError, StoreError};
 
+/// Half a statement that is big enough goes into a temporary file to be taken back from, and there is no folder for one.
+#[test]
+fn no_connection_keeps_temporaries_in_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("smsgate.db");
+    let writer = crate::store::schema::connect(&path).err();
+    assert!(writer.is_some(), "the file is made by the store alone");
+    fs::write(&path, "").unwrap();
+    let writer = crate::store::schema::connect(&path).unwrap();
+    let reader = crate::store::schema::connect_reader(&path).unwrap();
+    for connection in [writer, reader] {
+        let place: i64 = connection.pragma_query_value(None, "temp_store", |row| row.get(0)).unwrap();
+        assert_eq!(place, 2, "2 is MEMORY");
+    }
+}
+
 #[tokio::test]
 async fn one_daemon_per_store_and_nobody_else_reads_it() {
     let folder = tempfile::tempdir().unwrap();
