@@ -1,4 +1,4 @@
-//! What goes over a slot's line, for whoever listens. Costs nothing while nobody does.
+//! What goes over a slot's line, for whoever listens. Until somebody does, it takes no memory.
 //!
 //! Nothing is redacted here: the octets hold PINs and texts. Whoever listens passes them through
 //! [`trace::Recorder`](crate::trace::Recorder) and keeps nothing else.
