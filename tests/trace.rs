@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant as StdInstant},
 };
 
-use dialogue::command;
+use dialogue::transmitted;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use smsgate::{
@@ -459,16 +459,8 @@ fn events(lines: &[Line]) -> Vec<Event> {
     for (position, line) in lines.iter().enumerate() {
         match line {
             Line::Sent(octets) => {
-                let transmit = channel.poll_transmit().unwrap_or_else(|| {
-                    let payload = lines[position..].iter().find_map(|line| match line {
-                        Line::Sent(octets) => octets.strip_suffix(b"\x1a"),
-                        _ => None,
-                    });
-                    let text = String::from_utf8_lossy(octets);
-                    channel.submit(now, command(text.trim_end_matches('\r'), payload)).unwrap();
-                    channel.poll_transmit().unwrap()
-                });
-                assert_eq!(String::from_utf8_lossy(&transmit.bytes), String::from_utf8_lossy(octets));
+                let sent = transmitted(&mut channel, now, octets, &lines[position..]);
+                assert_eq!(String::from_utf8_lossy(&sent), String::from_utf8_lossy(octets));
             }
             Line::Received(octets) => channel.handle_input(now, octets),
             _ => {}

@@ -15,7 +15,7 @@ mod dialogue;
 
 use std::{collections::VecDeque, fs, path::Path, time::Instant};
 
-use dialogue::command;
+use dialogue::transmitted;
 use smsgate::{
     at::{Channel, Event},
     trace::{Line, parse},
@@ -65,16 +65,8 @@ fn play(what: &str, lines: &[Line], cut: impl Fn(usize) -> bool) {
         let place = format!("{what}, step {number}: {line:?}");
         match line {
             Line::Sent(bytes) => {
-                let sent = channel.poll_transmit().unwrap_or_else(|| {
-                    let pdu = lines[number..].iter().find_map(|line| match line {
-                        Line::Sent(bytes) => bytes.strip_suffix(b"\x1a"),
-                        _ => None,
-                    });
-                    let text = String::from_utf8_lossy(bytes);
-                    channel.submit(now, command(text.trim_end_matches('\r'), pdu)).expect(&place);
-                    channel.poll_transmit().expect(&place)
-                });
-                assert_eq!(String::from_utf8_lossy(&sent.bytes), String::from_utf8_lossy(bytes), "{place}");
+                let sent = transmitted(&mut channel, now, bytes, &lines[number..]);
+                assert_eq!(String::from_utf8_lossy(&sent), String::from_utf8_lossy(bytes), "{place}");
             }
             Line::Received(bytes) => {
                 let mut start = 0;

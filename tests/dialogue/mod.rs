@@ -2,13 +2,34 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test helper fails its test")]
 
+use std::time::Instant;
+
 use secrecy::SecretString;
-use smsgate::at::{
-    Charset, Command, Family, Indication, Memory, PduHex, Profile, SimPin, UssdCode, UssdRequest, UssdStyle,
+use smsgate::{
+    at::{
+        Channel, Charset, Command, Family, Indication, Memory, PduHex, Profile, SimPin, UssdCode, UssdRequest,
+        UssdStyle,
+    },
+    trace::Line,
 };
 
+/// What the channel sends where `octets` were recorded. If nothing is due, the command of that line is given to it first;
+/// its payload is further on in `rest`.
+pub(crate) fn transmitted(channel: &mut Channel, now: Instant, octets: &[u8], rest: &[Line]) -> Vec<u8> {
+    let due = channel.poll_transmit().unwrap_or_else(|| {
+        let pdu = rest.iter().find_map(|line| match line {
+            Line::Sent(octets) => octets.strip_suffix(b"\x1a"),
+            _ => None,
+        });
+        let text = String::from_utf8_lossy(octets);
+        channel.submit(now, command(text.trim_end_matches('\r'), pdu)).expect("the channel takes the next command");
+        channel.poll_transmit().expect("a command is sent at once")
+    });
+    due.bytes
+}
+
 /// The command whose line this is; `pdu` is the payload that follows, if one does.
-pub(crate) fn command(text: &str, pdu: Option<&[u8]>) -> Command {
+fn command(text: &str, pdu: Option<&[u8]>) -> Command {
     let fixed = [
         Command::attention(),
         Command::echo_off(),
