@@ -3,8 +3,9 @@
 //!
 //! The daemon is the real one with all its parts, in this process, on a clock that moves on as soon as nothing is left
 //! to do (see `time`). Each minute its health is held against what is the case; at the end, what it has against the
-//! network's own ledger. `SMSGATE_DAY_SEED` (the clock's, it is printed) chooses the day, `SMSGATE_DAY_HOURS` (24) how
-//! much of it is played, `SMSGATE_DAY_LOG` a file for the daemon's log in the day's time.
+//! network's own ledger. `SMSGATE_DAY_SEED` (1) chooses the day, so that a fault is one of the change under test; for
+//! a day nobody has seen, take `$RANDOM`. `SMSGATE_DAY_HOURS` (24) is how much of it is played, `SMSGATE_DAY_LOG` a
+//! file for the daemon's log in the day's time.
 
 #![allow(
     clippy::unwrap_used,
@@ -58,7 +59,7 @@ const SHOWN: usize = 40;
 
 #[test]
 fn a_day_passes_and_nothing_is_lost_or_told_wrongly() {
-    let seed = setting("SMSGATE_DAY_SEED").unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs());
+    let seed = setting("SMSGATE_DAY_SEED").unwrap_or(1);
     let hours = setting("SMSGATE_DAY_HOURS").unwrap_or(24);
     show(&format!("SMSGATE_DAY_SEED={seed} SMSGATE_DAY_HOURS={hours}"));
     smsgate::tls::install_provider();

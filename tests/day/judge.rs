@@ -317,12 +317,13 @@ impl Modem {
         self.balances.iter().zip(ends).filter(within).map(|((_, cents), _)| *cents)
     }
 
-    /// The balance that is told must have been the case since the last inquiry that could be answered.
+    /// The balance that is told must have been the case since the last inquiry that could be answered. A modem that was
+    /// given up may answer again for up to an hour before it is looked at, and asked: what was read before holds.
     pub fn judge_balance(&self, now: Duration, told: &str) -> Option<String> {
-        let from = self.back(now, ASKED, |from, to| self.hidden(Cause::Balance, from, to) || self.muted(from, to));
+        let unseen = |from, to| self.hidden(Cause::Balance, from, to) || self.muted(from, to);
+        let from = self.back(now, ASKED, unseen).filter(|_| self.is_settled(now));
         let Ok(units) = told.parse::<f64>() else {
-            let known = from.is_some() && self.is_settled(now);
-            return known.then(|| format!("no balance is told: `{told}`"));
+            return from.map(|_| format!("no balance is told: `{told}`"));
         };
         let range = || self.balances_between(from.unwrap_or_default(), now);
         let (least, most) = (range().min().unwrap_or_default(), range().max().unwrap_or_default());
