@@ -94,8 +94,8 @@ fn a_name_belongs_to_the_place_and_not_to_the_order() {
     let modem = table::read().into_iter().find(|device| device.id == "1e0e:9001").unwrap();
     let names = |testbed: &Testbed, sockets: &[testbed::Socket]| -> Vec<Vec<String>> {
         let seen = testbed.run(&Udevadm::fetched());
-        let links = |socket: &testbed::Socket| socket.ports.iter().flat_map(|(_, tty)| seen[tty].links());
-        sockets.iter().map(|socket| links(socket).filter(|link| link.starts_with("/dev/sms/")).collect()).collect()
+        let ours = |tty: &String| seen[tty].links().into_iter().filter(|link| link.starts_with("/dev/sms/"));
+        sockets.iter().map(|socket| socket.ports.iter().flat_map(|(_, tty)| ours(tty)).collect()).collect()
     };
     let mut one_way = Testbed::default();
     let ports = ["1.4", "1.2.3"];
