@@ -60,8 +60,7 @@ pub fn rescue(reason_file: &Path, host: &str, port: u16) -> ExitCode {
 }
 
 async fn serve(server: Server, reason: &str) -> ExitCode {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         error!("cannot listen for signals");
         return ExitCode::from(EXIT_SYSTEM);
@@ -103,7 +102,8 @@ fn reason(file: &Path) -> String {
     let mut text = Vec::new();
     let read = File::open(file).and_then(|file| file.take(REASON).read_to_end(&mut text));
     let text = String::from_utf8_lossy(&text);
-    let line = printable(text.lines().next().unwrap_or_default().trim().trim_end_matches('.'));
+    // A semicolon is what divides the reasons of a health state.
+    let line = printable(text.lines().next().unwrap_or_default().trim().trim_end_matches('.')).replace(';', ",");
     match read {
         Ok(_) if !line.is_empty() => line,
         Ok(_) => format!("{} gives no reason", file.display()),
@@ -141,6 +141,7 @@ mod tests {
             (b"", "gives no reason"),
             (b"\n\n", "gives no reason"),
             (b"bad \x1b[2J \xff", "bad"),
+            (b"one; two", "one, two"),
         ] {
             std::fs::write(&file, text).unwrap();
             let reason = reason(&file);

@@ -12,7 +12,7 @@ use super::super::{
 use crate::model::HealthLevel;
 
 /// What to do, for whoever reads a fault or a health state; the reason goes before it.
-const REMEDY: &str = "no modem is touched and no SMS is lost that lies on a SIM card; see \"Rescue\" in the manual";
+const REMEDY: &str = "No modem is touched, and SMS wait on the SIM cards: see \"Rescue\" in the manual";
 
 pub(super) fn call(reason: &str, call: Call) -> Result<Value, Fault> {
     match call.method.as_str() {
@@ -22,7 +22,7 @@ pub(super) fn call(reason: &str, call: Call) -> Result<Value, Fault> {
             let message = format!("Rescue: {reason}; {REMEDY}");
             Ok(Value::Array(vec![Value::string(HealthLevel::Critical.as_str()), Value::String(message)]))
         }
-        _ => Err(fault::unavailable(format!("The gateway is in rescue: {reason}; {REMEDY}."))),
+        _ => Err(fault::unavailable(format!("The gateway is in rescue: {reason}. {REMEDY}."))),
     }
 }
 
@@ -41,12 +41,12 @@ mod tests {
             let answer = asked("get_health_state", vec![Value::string(token)]).unwrap();
             let pair = answer.as_array().unwrap();
             assert_eq!(pair[0], Value::string("CRITICAL"));
-            assert!(pair[1].as_str().unwrap().starts_with("Rescue: no partition DATA; no modem"), "{pair:?}");
+            assert!(pair[1].as_str().unwrap().starts_with("Rescue: no partition DATA; No modem"), "{pair:?}");
         }
         for method in ["get_stats", "send_sms", "get_sms", "system.listMethods", "nonsense"] {
             let fault = asked(method, vec![Value::string("x")]).unwrap_err();
             assert_eq!(fault.code, 503, "{method}");
-            assert!(fault.message.contains("rescue: no partition DATA; no modem"), "{}", fault.message);
+            assert!(fault.message.contains("rescue: no partition DATA. No modem"), "{}", fault.message);
         }
         for (method, count) in [("ping", 1), ("get_health_state", 0), ("get_health_state", 2)] {
             assert_eq!(asked(method, vec![Value::string("x"); count]).unwrap_err().code, 8002, "{method} {count}");
