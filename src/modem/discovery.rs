@@ -40,6 +40,10 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// How often a device is asked that never gives an IMEI; it may be something else than a modem.
 const RARELY: Duration = Duration::from_secs(600);
 
+/// A star stands for no hidden name: udev makes its links under one and renames them.
+const PATTERNS: glob::MatchOptions =
+    glob::MatchOptions { case_sensitive: true, require_literal_separator: false, require_literal_leading_dot: true };
+
 /// Requests that may wait for the task; each slot has one at a time.
 const MAILBOX: usize = 256;
 
@@ -305,7 +309,7 @@ impl<P: Probe> Seeker<P> {
             Target::Fixed(port) => Device::at(port.clone()).filter(|device| self.is_free(device)),
             Target::Pattern { pattern, imei } => {
                 let fixed: Vec<_> = self.sought.fixed.iter().filter_map(|port| fs::canonicalize(port).ok()).collect();
-                let paths = glob::glob(pattern).into_iter().flatten().filter_map(Result::ok);
+                let paths = glob::glob_with(pattern, PATTERNS).into_iter().flatten().filter_map(Result::ok);
                 let devices: Vec<_> = paths
                     .filter_map(Device::at)
                     .filter(|device| !fixed.contains(&device.canonical) && self.is_free(device))
