@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     cert::CertArgs, check::CheckArgs, check_config::CheckConfigArgs, completions::CompletionsArgs,
-    connection::Connection, decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs,
+    connection::Connection, decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs, rescue::RescueArgs,
     sandbox_test::SandboxTestArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs, sim::SimArgs,
     stats::StatsArgs, token::TokenArgs, trace::TraceArgs,
 };
@@ -27,6 +27,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run the gateway in the foreground
     Run(RunArgs),
+    /// Answer in the place of a gateway that cannot run, and say why; touches no modem and no file
+    Rescue(RescueArgs),
     /// Serve virtual modems on ptys, for any program that talks to modems
     Emulate(EmulateArgs),
     /// Show every problem in the configuration files
@@ -67,6 +69,9 @@ pub(super) struct RunArgs {
     /// Folder with smsgate.conf and sim-cards.conf [default: conf if there is one, else /etc/smsgate]
     #[arg(long, value_name = "DIR")]
     pub(super) config: Option<PathBuf>,
+    /// This machine is an appliance: its other services leave in DIR/warnings.d what the health shall show
+    #[arg(long, value_name = "DIR")]
+    pub(super) appliance: Option<PathBuf>,
 }
 
 /// A command for a running gateway.
