@@ -61,6 +61,7 @@ const PURE: &[&str] = &[
     "provision/networkd",
     "provision/owned",
     "provision/result",
+    "provision/suggested",
     "provision/syslog",
     "provision/tokens",
     "cli/perfdata",
