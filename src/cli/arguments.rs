@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use super::{
     cert::CertArgs, check::CheckArgs, check_config::CheckConfigArgs, completions::CompletionsArgs,
     connection::Connection, decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs,
-    sandbox_test::SandboxTestArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs, sim::SimArgs,
-    stats::StatsArgs, token::TokenArgs, trace::TraceArgs,
+    provision::ProvisionArgs, rescue::RescueArgs, sandbox_test::SandboxTestArgs, send_sms::SendSmsArgs, send_ussd,
+    send_ussd::SendUssdArgs, sim::SimArgs, stats::StatsArgs, token::TokenArgs, trace::TraceArgs,
 };
 use crate::{demo::DemoArgs, emulator::EmulateArgs};
 
@@ -27,6 +27,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run the gateway in the foreground
     Run(RunArgs),
+    /// Answer in the place of a gateway that cannot run, and say why; touches no modem and no file
+    Rescue(RescueArgs),
     /// Serve virtual modems on ptys, for any program that talks to modems
     Emulate(EmulateArgs),
     /// Show every problem in the configuration files
@@ -51,6 +53,8 @@ pub(super) enum Command {
     Stats(Remote<StatsArgs>),
     /// Send and look interactively
     Shell(Gateway),
+    /// Take over the files of an appliance's operator, and report back to him
+    Provision(ProvisionArgs),
     /// Show the SIM cards of the gateway on this machine, and accept a swapped one
     Sim(SimArgs),
     /// Record what goes over a modem's line, without PINs, texts and numbers

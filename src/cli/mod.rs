@@ -27,7 +27,9 @@ pub(crate) mod look;
 mod manual;
 mod munin;
 mod perfdata;
+mod provision;
 mod report;
+mod rescue;
 mod sandbox_test;
 mod send_sms;
 mod send_ussd;
@@ -95,6 +97,7 @@ fn obey(command: Command) -> ExitCode {
     ended(match command {
         // The daemon has a log and exit codes of its own.
         Command::Run(args) => return daemon::run(args.config.as_deref()),
+        Command::Rescue(args) => return daemon::rescue(&args.reason_file, &args.host, args.port),
         Command::Emulate(args) => emulate::run(args),
         Command::CheckConfig(args) => check_config::run(&args, out),
         Command::Token(args) => token::run(&args, out),
@@ -107,6 +110,7 @@ fn obey(command: Command) -> ExitCode {
         Command::SendUssd(remote) => ask(&remote.gateway, &Action::SendUssd(remote.args)),
         Command::Stats(remote) => ask(&remote.gateway, &Action::Stats(remote.args)),
         Command::Shell(gateway) => ask(&gateway, &Action::Shell),
+        Command::Provision(args) => provision::run(&args, out),
         Command::Sim(args) => sim::run(&args, out),
         Command::Trace(args) => trace::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),
