@@ -1,5 +1,6 @@
 //! A box made of files: a disk with its table, its partitions, what the kernel tells about them, and an SGCONFIG. The
-//! commands that need a kernel or root are stubs; sfdisk, mkfs.ext4, e2fsck and the shell's tools are real.
+//! commands that need a kernel or root are stubs; sfdisk, mkfs.ext4, e2fsck and the shell's tools are real. The shell is
+//! dash: busybox's prefers commands of its own to the stubs, so that it is the booted image that shows it at work.
 //!
 //! Each stub counts down to a power cut, which ends the script and everything it started.
 
@@ -17,27 +18,27 @@ use tempfile::TempDir;
 
 use crate::project;
 
-/// Shells that the scripts are written for.
-pub(crate) const SHELLS: [&[&str]; 2] = [&["dash"], &["busybox", "sh"]];
-
 /// Tables as the images have them, in sectors, with a small DATA at the end. The disk is larger than that.
 pub(crate) const GPT: &str = "label: gpt
 start=2048, size=8192, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, name=SGBOOT
 start=10240, size=8192, type=linux, name=ROOT_A
 start=18432, size=8192, type=linux, name=ROOT_B
 start=26624, size=8192, type=EBD0A0A2-B9E5-4433-87C0-68B6D72699C7, name=SGCONFIG
-start=34816, size=32768, type=linux, name=DATA
+start=34816, size=65536, type=linux, name=DATA
 ";
 pub(crate) const MBR: &str = "label: dos
 start=2048, size=4096, type=c
 start=6144, size=4096, type=c
 start=10240, size=4096, type=c
-start=14336, size=61440, type=f
+start=14336, size=86016, type=f
 start=16384, size=4096, type=83
 start=22528, size=4096, type=83
 start=28672, size=4096, type=c
-start=34816, size=32768, type=83
+start=34816, size=65536, type=83
 ";
+
+/// Size of a disk in MiB that these fill.
+pub(crate) const SNUG: u64 = 50;
 
 /// One stub for all commands; it goes by the name it is called by.
 const STUB: &str = r#"#!/bin/sh
@@ -101,13 +102,12 @@ const STUBBED: [&str; 17] = [
 
 pub(crate) struct Machine {
     folder: TempDir,
-    shell: &'static [&'static str],
 }
 
 impl Machine {
     /// With a disk of `mib` MiB that has this table, / on its second partition (MBR: the fifth), and an empty card.
-    pub(crate) fn new(shell: &'static [&'static str], table: &str, mib: u64) -> Self {
-        let machine = Self { folder: tempfile::tempdir().unwrap(), shell };
+    pub(crate) fn new(table: &str, mib: u64) -> Self {
+        let machine = Self { folder: tempfile::tempdir().unwrap() };
         for folder in ["bin", "card", "data", "dev", "proc/self", "run", "sys/block/vda", "sys/dev/block"] {
             fs::create_dir_all(machine.path(folder)).unwrap();
         }
@@ -161,7 +161,7 @@ impl Machine {
     pub(crate) fn start(&self, script: &str, arguments: &[&str], more: &[(&str, &str)], cut: i64) -> Output {
         let script = project("overlay/usr/lib/smsgate").join(script);
         let words: Vec<&str> =
-            self.shell.iter().copied().chain([script.to_str().unwrap()]).chain(arguments.iter().copied()).collect();
+            ["dash", script.to_str().unwrap()].into_iter().chain(arguments.iter().copied()).collect();
         self.command(&words, cut).envs(more.iter().copied()).output().unwrap()
     }
 
