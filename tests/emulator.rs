@@ -14,7 +14,7 @@ use std::{
 };
 
 use smsgate::{
-    emulator::{Conditions, ControlClient, EmulateArgs, Fault, Happening, Injection, emulate},
+    emulator::{Conditions, ControlClient, EmulateArgs, Fault, Happening, Injection, UsbArgs, emulate},
     tpdu::{Address, Reference, Submit, encode_submit, segment},
 };
 use tokio::{
@@ -65,7 +65,8 @@ fn args(dir: &Path, modems: usize, personality: &[&str]) -> EmulateArgs {
     EmulateArgs {
         trace: Vec::new(),
         modems,
-        dir: dir.to_owned(),
+        dir: Some(dir.to_owned()),
+        usb: UsbArgs::default(),
         personality: personality.iter().map(|name| (*name).to_owned()).collect(),
         seed: 1,
         control: Some(dir.join("control")),

@@ -36,7 +36,7 @@ use crate::{
     config::LogLevel,
     config_files,
     daemon::Daemon,
-    emulator::{EmulateArgs, emulate},
+    emulator::{EmulateArgs, UsbArgs, emulate},
     telemetry, tls,
 };
 use commands::Commands;
@@ -183,7 +183,8 @@ pub(crate) async fn start_emulator(setup: &Setup) -> Result<(JoinHandle<io::Resu
     let options = EmulateArgs {
         trace: Vec::new(),
         modems: SIMS.len(),
-        dir: setup.path("ports"),
+        dir: Some(setup.path("ports")),
+        usb: UsbArgs::default(),
         personality: SIMS.iter().map(|sim| sim.slot.to_owned()).collect(),
         seed: 1,
         control: Some(socket.clone()),

@@ -2,17 +2,26 @@
 
 use std::{io, path::PathBuf};
 
-use super::{modem::Modem, network::Network, personality::Personality, world::World};
+use super::{
+    modem::Modem,
+    network::Network,
+    personality::Personality,
+    usb::{Attached, UsbArgs},
+    world::World,
+};
 
 /// Options of `smsgate emulate`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct EmulateArgs {
-    /// How many modems
+    /// How many modems on ptys, in --dir
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub modems: usize,
     /// Folder for the links modem-00, modem-01, ...
-    #[arg(long)]
-    pub dir: PathBuf,
+    #[arg(long, required_unless_present = "usb_redir")]
+    pub dir: Option<PathBuf>,
+    /// Modems as USB devices
+    #[command(flatten)]
+    pub usb: UsbArgs,
     /// Models, taken in turn
     #[arg(
         long,
@@ -39,8 +48,8 @@ pub struct EmulateArgs {
 }
 
 impl EmulateArgs {
-    pub(super) fn world(&self) -> io::Result<World> {
-        let wrong = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
+    /// The world, with the modems on ptys first, then those on USB; how many are on ptys, and the USB devices.
+    pub(super) fn world(&self) -> io::Result<(World, usize, Vec<Attached>)> {
         let first: u64 = self
             .first_number
             .strip_prefix('+')
@@ -48,11 +57,25 @@ impl EmulateArgs {
             .ok_or_else(|| wrong(format!("no international number: `{}`", self.first_number)))?;
         let mut world = World::new(Network::new(jiff::Timestamp::now(), self.seed));
         let mut names = self.personality.iter().cycle();
-        for serial in 0..self.modems as u64 {
-            let name = names.next().map_or("generic", String::as_str);
-            let personality = Personality::named(name).ok_or_else(|| wrong(format!("no virtual modem `{name}`")))?;
-            world.add(Modem::new(personality, &format!("+{}", first + serial), serial));
+        let on_ptys = if self.dir.is_some() { self.modems } else { 0 };
+        for serial in 0..on_ptys as u64 {
+            world.add(modem(names.next().map_or("generic", String::as_str), first, serial)?);
         }
-        Ok(world)
+        let mut serial = on_ptys as u64;
+        let attached = self.usb.attach(&mut world, |name| {
+            let modem = modem(name, first, serial);
+            serial += 1;
+            modem
+        })?;
+        Ok((world, on_ptys, attached))
     }
+}
+
+fn modem(name: &str, first_number: u64, serial: u64) -> io::Result<Modem> {
+    let personality = Personality::named(name).ok_or_else(|| wrong(format!("no virtual modem `{name}`")))?;
+    Ok(Modem::new(personality, &format!("+{}", first_number + serial), serial))
+}
+
+fn wrong(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
 }

@@ -1,7 +1,8 @@
 //! Modems made of code in a simulated network with a service centre: for tests, the demo, and any program on a pty.
 //!
 //! [`World`] joins [`Modem`]s and [`Network`] without I/O and without a clock. [`Shared`] runs one; over it sit
-//! [`VirtualPool`] (streams in the process) and [`emulate`] (ptys and a control socket, which [`ControlClient`] uses).
+//! [`VirtualPool`] (streams in the process) and [`emulate`] (ptys, USB devices for virtual machines, and a control socket,
+//! which [`ControlClient`] uses).
 
 mod args;
 mod client;
@@ -23,6 +24,7 @@ mod serve;
 mod sim;
 mod sms;
 mod truth;
+mod usb;
 mod ussd;
 mod world;
 
@@ -44,4 +46,5 @@ pub use pty::emulate;
 pub use replay::Replay;
 pub use serve::{Shared, VirtualPool};
 pub use truth::{MemoryTruth, SimTruth, Truth};
+pub use usb::UsbArgs;
 pub use world::World;

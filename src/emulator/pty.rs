@@ -1,4 +1,5 @@
-//! Serves a world on ptys, so that any program can open a modem's link as a serial port.
+//! Serves a world: its modems on ptys, so that any program can open a modem's link as a serial port; with the control
+//! socket and what `usb` serves beside them.
 
 use std::{
     collections::VecDeque,
@@ -19,6 +20,7 @@ use super::{
     port::{Port, Ready},
     replay::Replay,
     serve::{Shared, quiet},
+    usb::Bus,
 };
 
 /// Runs the emulator until SIGINT or SIGTERM, or until it is dropped; links and socket go with it.
@@ -30,24 +32,38 @@ use super::{
 pub async fn emulate(options: EmulateArgs) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let shared = Shared::new(options.world()?);
-    fs::create_dir_all(&options.dir)?;
+    let (world, on_ptys, attached) = options.world()?;
+    let shared = Shared::new(world);
     let mut tasks = JoinSet::new();
-    let mut sockets = Vec::new();
-    for index in 0..options.modems {
-        sockets.push(Socket::plug(&shared, index, &options.dir)?);
+    if let Some(dir) = &options.dir {
+        fs::create_dir_all(dir)?;
+        let mut sockets = Vec::new();
+        for index in 0..on_ptys {
+            sockets.push(Socket::plug(&shared, index, dir)?);
+        }
+        for (index, socket) in sockets.into_iter().enumerate() {
+            tasks.spawn(serve(shared.clone(), index, dir.clone(), socket));
+        }
+        for (index, trace) in options.trace.iter().enumerate() {
+            tasks.spawn(on_pty(dir.join(format!("trace-{index:02}")), Replay::load(trace)?));
+        }
     }
-    for (index, socket) in sockets.into_iter().enumerate() {
-        tasks.spawn(serve(shared.clone(), index, options.dir.clone(), socket));
-    }
-    for (index, trace) in options.trace.iter().enumerate() {
-        tasks.spawn(on_pty(options.dir.join(format!("trace-{index:02}")), Replay::load(trace)?));
+    let bus = options.usb.usb_redir.as_deref().map(|dir| Bus::open(dir, &shared, &attached)).transpose()?;
+    if let Some(bus) = &bus {
+        for device in attached {
+            tasks.spawn(bus.serve(shared.clone(), device));
+        }
     }
     if let Some(path) = options.control {
         tasks.spawn(Control::bind(path)?.serve(shared));
     }
     if !options.quiet {
-        eprintln!("{} modems in {}", options.modems, options.dir.display());
+        if let Some(dir) = &options.dir {
+            eprintln!("{on_ptys} modems in {}", dir.display());
+        }
+        if let Some(bus) = &bus {
+            eprintln!("{bus}");
+        }
     }
     let ended = tokio::select! {
         ended = tasks.join_next() => ended,

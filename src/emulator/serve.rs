@@ -5,6 +5,7 @@
 use std::{
     collections::HashMap,
     io,
+    ops::Range,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -133,6 +134,19 @@ impl Shared {
     /// Which plug it is and the name of its link, if the modem is plugged.
     pub(super) fn plugged(&self, index: usize) -> Option<(u64, String)> {
         lock(&self.0.world).modem(index).and_then(|modem| modem.link().map(|link| (modem.plugs, link.to_owned())))
+    }
+
+    /// From now on one bell rings for all of these modems.
+    pub(super) fn join_wakes(&self, modems: Range<usize>) -> Arc<Notify> {
+        let wake = Arc::new(Notify::new());
+        let mut wakes = lock(&self.0.wakes);
+        if wakes.len() < modems.end {
+            wakes.resize_with(modems.end, Arc::default);
+        }
+        for one in wakes.get_mut(modems).unwrap_or_default() {
+            *one = Arc::clone(&wake);
+        }
+        wake
     }
 
     /// Rings when something may be there for the modem.

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    ops::Range,
     time::Duration,
 };
 
@@ -22,6 +23,8 @@ pub struct World {
     pub network: Network,
     modems: Vec<Modem>,
     numbers: HashMap<String, usize>,
+    /// Modems that are behind one plug.
+    bundles: Vec<Range<usize>>,
     /// Modems to look at.
     pending: BTreeSet<usize>,
     /// Modems looked at since [`Self::take_woken`].
@@ -32,7 +35,14 @@ impl World {
     /// A world without modems.
     #[must_use]
     pub fn new(network: Network) -> Self {
-        Self { network, modems: Vec::new(), numbers: HashMap::new(), pending: BTreeSet::new(), woken: BTreeSet::new() }
+        Self {
+            network,
+            modems: Vec::new(),
+            numbers: HashMap::new(),
+            bundles: Vec::new(),
+            pending: BTreeSet::new(),
+            woken: BTreeSet::new(),
+        }
     }
 
     /// Adds a modem; its index.
@@ -42,6 +52,11 @@ impl World {
         self.numbers.insert(modem.number.clone(), index);
         self.modems.push(modem);
         index
+    }
+
+    /// These modems are behind one plug: what unplugs one unplugs all.
+    pub fn bundle(&mut self, modems: Range<usize>) {
+        self.bundles.push(modems);
     }
 
     /// A modem.
@@ -68,7 +83,10 @@ impl World {
 
     /// Starts a fault; false if there is no such modem.
     pub fn start_fault(&mut self, now: Duration, index: usize, fault: Fault) -> bool {
-        self.act(now, index, |modem| modem.start_fault(now, fault)).is_some()
+        let plug = matches!(fault, Fault::Unplug | Fault::Replug { .. });
+        let bundle = self.bundles.iter().find(|bundle| plug && bundle.contains(&index)).cloned();
+        let mut modems = bundle.unwrap_or(index..index.saturating_add(1));
+        modems.all(|index| self.act(now, index, |modem| modem.start_fault(now, fault.clone())).is_some())
     }
 
     /// The network sends a USSD text of its own; false if there is no such modem.

@@ -1,0 +1,1 @@
+//! Conversations of a machine with devices, over octets.
