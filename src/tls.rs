@@ -3,6 +3,8 @@
 //! TLS 1.2 and 1.3 with AEAD suites (all that rustls has). Reading and checking of certificates is rustls's; only the
 //! dates (RFC 5280 4.1.2.5) are read here, to warn before clients start refusing.
 
+mod ephemeral;
+
 use std::{
     io,
     net::IpAddr,
@@ -31,6 +33,8 @@ use rustls::{
     sign::CertifiedKey,
 };
 use tokio::sync::watch;
+
+pub use ephemeral::ephemeral;
 
 /// Days before its end at which a certificate is worth a warning.
 const EXPIRY_NOTICE: i64 = 14;
@@ -88,6 +92,12 @@ pub enum TlsError {
     /// A certificate could not be made.
     #[error("cannot make a certificate: {0}")]
     Issue(#[from] rcgen::Error),
+    /// A certificate was made, and cannot be used.
+    #[error("a certificate made in memory cannot be used: {reason}")]
+    InMemory {
+        /// What is wrong.
+        reason: String,
+    },
     /// The dates of a certificate to be made are out of range.
     #[error("a certificate cannot be valid for {days} days")]
     Validity {
@@ -263,7 +273,6 @@ fn server_config(
     let notice = chain.first().and_then(|leaf| notice(leaf, certificate, Timestamp::now()));
     let private = read(key)?;
     let private = PrivateKeyDer::from_pem_slice(&private).map_err(|_| TlsError::NoKey { path: key.to_owned() })?;
-    let provider = Arc::new(provider(suites));
     let failed = |source| {
         if matches!(source, rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) {
             TlsError::Mismatch { certificate: certificate.to_owned(), key: key.to_owned() }
@@ -271,14 +280,23 @@ fn server_config(
             TlsError::Rustls { path: certificate.to_owned(), source }
         }
     };
-    let pair = CertifiedKey::from_der(chain, private, &provider).map_err(failed)?;
+    let config = served(chain, private, Arc::new(provider(suites))).map_err(failed)?;
+    Ok((Arc::new(config), notice))
+}
+
+/// What a server with this certificate and key does.
+fn served(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    provider: Arc<CryptoProvider>,
+) -> Result<ServerConfig, rustls::Error> {
+    let pair = CertifiedKey::from_der(chain, key, &provider)?;
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(failed)?
+        .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(pair)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok((Arc::new(config), notice))
+    Ok(config)
 }
 
 /// The provider with those suites of the list that it has; all of them if that leaves none.

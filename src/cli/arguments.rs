@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     cert::CertArgs, check::CheckArgs, check_config::CheckConfigArgs, completions::CompletionsArgs,
-    connection::Connection, decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs,
+    connection::Connection, decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs, rescue::RescueArgs,
     sandbox_test::SandboxTestArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs, sim::SimArgs,
     stats::StatsArgs, token::TokenArgs, trace::TraceArgs,
 };
@@ -27,6 +27,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run the gateway in the foreground
     Run(RunArgs),
+    /// Answer in the place of a gateway that cannot run, and say why; touches no modem and no file
+    Rescue(RescueArgs),
     /// Serve virtual modems on ptys, for any program that talks to modems
     Emulate(EmulateArgs),
     /// Show every problem in the configuration files

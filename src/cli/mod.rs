@@ -28,6 +28,7 @@ mod manual;
 mod munin;
 mod perfdata;
 mod report;
+mod rescue;
 mod sandbox_test;
 mod send_sms;
 mod send_ussd;
@@ -95,6 +96,7 @@ fn obey(command: Command) -> ExitCode {
     ended(match command {
         // The daemon has a log and exit codes of its own.
         Command::Run(args) => return daemon::run(args.config.as_deref()),
+        Command::Rescue(args) => return daemon::rescue(&args.reason_file, &args.host, args.port),
         Command::Emulate(args) => emulate::run(args),
         Command::CheckConfig(args) => check_config::run(&args, out),
         Command::Token(args) => token::run(&args, out),

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use super::{
-    client::{Cause, ClientError},
+    client::{Cause, ClientError, Endpoint},
     columns::shortened,
     perfdata::{Floor, Perfdata},
     stats,
@@ -123,6 +123,11 @@ pub(super) fn unhealthy(error: &ClientError, refused: Level) -> Report {
         ClientError::Transport(place, Cause::Refused) => {
             Report::of(refused, format!("Connection to {}:{} refused.", place.host, place.port))
         }
+        // The usual one was trusted until now.
+        ClientError::Transport(place @ Endpoint { ca: Some(_), .. }, Cause::Untrusted) => Report::of(
+            Level::Unknown,
+            format!("the CA given did not sign the certificate of {place}; an appliance in rescue? see its result.txt"),
+        ),
         ClientError::Transport(..) | ClientError::Fault(_) | ClientError::Interrupted => {
             Report::of(Level::Unknown, error.to_string())
         }

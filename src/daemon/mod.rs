@@ -5,6 +5,7 @@ mod housekeeping;
 mod modems;
 mod ports;
 mod reload;
+mod rescue;
 mod run;
 mod self_test;
 mod supervise;
@@ -42,6 +43,7 @@ use crate::{
 };
 use modems::Modems;
 use ports::Ports;
+pub use rescue::rescue;
 pub use run::{run, run_and};
 use self_test::SelfTests;
 use supervise::{essential, supervise};

@@ -29,7 +29,7 @@ const WORKER_THREADS: usize = 2;
 /// sysexits `EX_SOFTWARE`.
 const EXIT_SOFTWARE: u8 = 70;
 /// sysexits `EX_OSERR`.
-const EXIT_SYSTEM: u8 = 71;
+pub(super) const EXIT_SYSTEM: u8 = 71;
 
 /// Runs the daemon with the configuration in `folder` (or where it is usually found).
 #[must_use]

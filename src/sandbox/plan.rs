@@ -129,6 +129,12 @@ impl Plan {
         Self { files, listen: Some(gateway.server.port).filter(|port| *port != 0), connect }
     }
 
+    /// What a process needs that listens on this port (0 = any) and has no business with any file.
+    #[must_use]
+    pub fn of_listener(port: u16) -> Self {
+        Self { files: Vec::new(), listen: Some(port).filter(|port| *port != 0), connect: Vec::new() }
+    }
+
     /// What another configuration would need beyond this, as far as this version of Landlock refuses it: it takes a restart,
     /// since a grant cannot be added later.
     #[must_use]

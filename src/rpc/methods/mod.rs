@@ -2,11 +2,13 @@
 //!
 //! Split by noun: `outbox` (send_sms, get_delivery_status, get_message), `inbox` (get_sms, wait_sms), `monitor`
 //! (get_stats, get_health_state), `ussd`, `introspection` (system.*). None of them waits for a modem but those of USSD.
+//! `rescue` answers in the place of all of them where there is no gateway to work on.
 
 mod inbox;
 mod introspection;
 mod monitor;
 mod outbox;
+mod rescue;
 mod ussd;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -47,7 +49,16 @@ pub struct Backends {
 /// Every method of the interface. Cheap to clone.
 #[derive(Clone)]
 pub struct Methods {
-    shared: Arc<Shared>,
+    answers: Answers,
+}
+
+/// Who answers.
+#[derive(Clone)]
+enum Answers {
+    /// A gateway.
+    Gateway(Arc<Shared>),
+    /// Nobody but this reason why there is none.
+    Rescue(Arc<str>),
 }
 
 struct Shared {
@@ -80,7 +91,13 @@ impl Methods {
     /// If the system gives no random numbers or no thread.
     pub fn start(backends: Backends) -> std::io::Result<Self> {
         let auth = Authenticator::start()?;
-        Ok(Self { shared: Arc::new(Shared { backends, auth, reposts: Reposts::default() }) })
+        Ok(Self { answers: Answers::Gateway(Arc::new(Shared { backends, auth, reposts: Reposts::default() })) })
+    }
+
+    /// What answers where a gateway cannot work for `reason`.
+    #[must_use]
+    pub fn in_rescue(reason: &str) -> Self {
+        Self { answers: Answers::Rescue(reason.into()) }
     }
 
     /// Runs one call.
@@ -88,7 +105,10 @@ impl Methods {
     /// # Errors
     /// The fault to answer with.
     pub async fn call(&self, caller: &Caller, call: Call) -> Result<Value, Fault> {
-        let Shared { backends, auth, reposts } = &*self.shared;
+        let Shared { backends, auth, reposts } = match &self.answers {
+            Answers::Gateway(shared) => &**shared,
+            Answers::Rescue(reason) => return rescue::call(reason, call),
+        };
         let config = Arc::clone(&backends.config.borrow());
         let context = &Context { config, backends, auth, reposts };
         let params = call.params;
