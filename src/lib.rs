@@ -3,7 +3,7 @@
 //! The code map is in `ARCHITECTURE.md`. Rooms of layer 0 are pure: bytes, values and time in, values out; no socket,
 //! file, clock or thread ([`model`], [`tpdu`], [`at`], [`ussd`], [`trace`], [`balance`], [`self_test`], [`router`],
 //! [`config`]). Layer 1 holds actors that own one outside resource each ([`store`], [`modem`], [`mail`], [`rpc`],
-//! [`emulator`]); above them sit [`pool`], [`dispatch`] and [`control`], then the daemon and the command line.
+//! [`emulator`]), and [`provision`], which readies an appliance for them; above them sit [`pool`], [`dispatch`] and [`control`], then the daemon and the command line.
 
 pub mod at;
 pub mod balance;
@@ -20,6 +20,7 @@ pub mod model;
 pub mod modem;
 pub mod pool;
 pub mod pool_health;
+pub mod provision;
 pub mod router;
 pub mod rpc;
 pub mod sandbox;

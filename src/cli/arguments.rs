@@ -6,9 +6,9 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     cert::CertArgs, check::CheckArgs, check_config::CheckConfigArgs, completions::CompletionsArgs,
-    connection::Connection, decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs, rescue::RescueArgs,
-    sandbox_test::SandboxTestArgs, send_sms::SendSmsArgs, send_ussd, send_ussd::SendUssdArgs, sim::SimArgs,
-    stats::StatsArgs, token::TokenArgs, trace::TraceArgs,
+    connection::Connection, decode::DecodeArgs, get_sms, get_sms::GetSmsArgs, manual::ManualArgs,
+    provision::ProvisionArgs, rescue::RescueArgs, sandbox_test::SandboxTestArgs, send_sms::SendSmsArgs, send_ussd,
+    send_ussd::SendUssdArgs, sim::SimArgs, stats::StatsArgs, token::TokenArgs, trace::TraceArgs,
 };
 use crate::{demo::DemoArgs, emulator::EmulateArgs};
 
@@ -53,6 +53,8 @@ pub(super) enum Command {
     Stats(Remote<StatsArgs>),
     /// Send and look interactively
     Shell(Gateway),
+    /// Take over the files of an appliance's operator, and report back to him
+    Provision(ProvisionArgs),
     /// Show the SIM cards of the gateway on this machine, and accept a swapped one
     Sim(SimArgs),
     /// Record what goes over a modem's line, without PINs, texts and numbers

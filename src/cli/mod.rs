@@ -27,6 +27,7 @@ pub(crate) mod look;
 mod manual;
 mod munin;
 mod perfdata;
+mod provision;
 mod report;
 mod rescue;
 mod sandbox_test;
@@ -109,6 +110,7 @@ fn obey(command: Command) -> ExitCode {
         Command::SendUssd(remote) => ask(&remote.gateway, &Action::SendUssd(remote.args)),
         Command::Stats(remote) => ask(&remote.gateway, &Action::Stats(remote.args)),
         Command::Shell(gateway) => ask(&gateway, &Action::Shell),
+        Command::Provision(args) => provision::run(&args, out),
         Command::Sim(args) => sim::run(&args, out),
         Command::Trace(args) => trace::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),
