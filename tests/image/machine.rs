@@ -1,0 +1,202 @@
+//! A box under power: a QEMU process on a disk, until it is switched off or its power is cut.
+//!
+//! What the machine consists of is in tests/image/qemu, which `make boot` uses too.
+
+use std::{
+    env, fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{
+    agent::{Agent, Output},
+    client::Client,
+    disk::Disk,
+    qmp::Qmp,
+    rig::Process,
+};
+
+/// Longest boot. One takes 25 to 40 s on two idle cores; only failures wait that long.
+pub const BOOT: Duration = Duration::from_secs(240);
+/// Longest command in the box.
+const COMMAND: Duration = Duration::from_secs(60);
+
+/// The folder of the image under test.
+pub fn image() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let image = env::var_os("SMSGATE_TEST_IMAGE").map_or_else(|| "target/test-image/x86_64".into(), PathBuf::from);
+    let image = package.join(image);
+    assert!(image.join("disk.img").exists(), "there is no image in {}: run make test-image", image.display());
+    image
+}
+
+/// What is different from a box at a plain network, without modems.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// No network at all.
+    pub unplugged: bool,
+    /// Port of the mail server on this machine, which the box sees as 10.0.2.100:465.
+    pub mail: Option<u16>,
+    /// How many USB modems, and the folder of the emulator's sockets.
+    pub modems: Option<(usize, PathBuf)>,
+    /// What the clock says when the power comes, as `2026-01-31T12:00:00`.
+    pub clock: Option<String>,
+    /// More for the kernel's command line.
+    pub append: String,
+}
+
+pub struct Machine {
+    qemu: Option<Process>,
+    agent: Agent,
+    pub qmp: Qmp,
+    /// Where this machine finds the box's port 7000.
+    pub port: u16,
+    started: Instant,
+    folder: TempDir,
+}
+
+impl Machine {
+    /// Switches a box on, without waiting for anything in it.
+    pub fn start(disk: &Disk, options: &Options) -> Self {
+        // Not below target/: names of sockets must be short.
+        let folder = tempfile::tempdir().unwrap();
+        let image = image();
+        let architecture = image.file_name().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/image/qemu"));
+        command.arg(architecture).arg(&image).arg(disk.path()).arg(folder.path());
+        command.args(["--port", &port.to_string()]);
+        if options.unplugged {
+            command.arg("--no-network");
+        }
+        if let Some(port) = options.mail {
+            command.args(["--mail", &port.to_string()]);
+        }
+        if let Some((count, sockets)) = &options.modems {
+            command.args(["--modems", &count.to_string()]).arg(sockets);
+        }
+        if let Some(clock) = &options.clock {
+            command.args(["--clock", clock]);
+        }
+        command.args(["--append", &options.append, "--", "-serial"]);
+        command.arg(format!("file:{}", folder.path().join("console").display()));
+        let started = Instant::now();
+        let qemu = Process::start(command);
+        let qmp = Qmp::connect(&folder.path().join("qmp"));
+        let agent = Agent::connect(&folder.path().join("agent")).unwrap();
+        Self { qemu: Some(qemu), agent, qmp, port, started, folder }
+    }
+
+    /// Switches a box on and waits until it runs commands.
+    pub fn boot(disk: &Disk, options: &Options) -> Self {
+        let mut machine = Self::start(disk, options);
+        machine.until_agent();
+        machine
+    }
+
+    /// Waits until the box runs commands, which is before its network and /data are there.
+    pub fn until_agent(&mut self) {
+        self.agent.run("true", BOOT).unwrap_or_else(|error| panic!("the box does not start: {error}"));
+    }
+
+    /// Waits until systemd has nothing to do any more: how long that took from the power on.
+    pub fn until_up(&mut self) -> Duration {
+        self.until("the box is up", |machine| {
+            let state = machine.run("systemctl is-system-running");
+            ["running", "degraded"].contains(&state.text.trim())
+        });
+        self.since_power_on()
+    }
+
+    /// Waits for a condition as long as a boot may take.
+    #[track_caller]
+    pub fn until(&mut self, what: &str, mut condition: impl FnMut(&mut Self) -> bool) {
+        let deadline = Instant::now() + BOOT;
+        while !condition(self) {
+            assert!(Instant::now() < deadline, "not within {BOOT:?}: {what}");
+            // A box under emulation has little to spare for questions.
+            thread::sleep(Duration::from_millis(250));
+        }
+    }
+
+    pub fn since_power_on(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Runs a command as root.
+    #[track_caller]
+    pub fn run(&mut self, command: &str) -> Output {
+        self.agent.run(command, COMMAND).unwrap_or_else(|error| panic!("{command}: {error}"))
+    }
+
+    /// Runs a command that must succeed: its output.
+    #[track_caller]
+    pub fn succeed(&mut self, command: &str) -> String {
+        let output = self.run(command);
+        assert_eq!(output.status, 0, "{command}: {}", output.text);
+        output.text
+    }
+
+    /// A client of the box that trusts its own CA.
+    pub fn client(&mut self) -> Client {
+        let ca = self.folder.path().join("ca.pem");
+        fs::write(&ca, self.succeed("cat /data/tls/ca.pem")).unwrap();
+        let name = self.succeed("hostname").trim().to_owned();
+        Client { port: self.port, ca, name }
+    }
+
+    /// Takes a USB modem out of its port.
+    pub fn unplug(&mut self, modem: usize) {
+        self.qmp.execute("device_del", json!({ "id": name(modem) }));
+        // Its connection to the emulator is gone with it.
+        self.qmp.until("DEVICE_DELETED");
+    }
+
+    /// Puts a USB modem into the port that modem number `place` was started in.
+    pub fn plug(&mut self, modem: usize, place: usize, sockets: &Path) {
+        let (name, port) = (name(modem), format!("{}.{}", place / 8 + 1, place % 8 + 1));
+        let path = sockets.join(format!("{name}.usb"));
+        let address = json!({ "type": "unix", "data": { "path": path } });
+        let backend = json!({ "type": "socket", "data": { "addr": address, "server": false } });
+        self.qmp.execute("chardev-add", json!({ "id": name, "backend": backend }));
+        let device = json!({ "driver": "usb-redir", "id": name, "bus": "xhci.0", "port": port, "chardev": name });
+        self.qmp.execute("device_add", device);
+    }
+
+    /// Everything the kernel and systemd wrote to the console.
+    pub fn console(&self) -> String {
+        let console = fs::read(self.folder.path().join("console")).unwrap_or_default();
+        String::from_utf8_lossy(&console).into_owned()
+    }
+
+    /// Shuts the box down in order and waits for its end.
+    pub fn power_off(mut self) {
+        self.run("systemctl --no-block poweroff");
+        let mut qemu = self.qemu.take().unwrap();
+        assert_eq!(qemu.wait(BOOT), Some(0), "the box does not switch off: {}", qemu.log());
+    }
+
+    /// The power goes, at once. What the box had given to its disk is on it.
+    pub fn power_cut(mut self) {
+        self.qemu.take().unwrap().kill();
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let qemu = self.qemu.as_ref().map(Process::log).unwrap_or_default();
+            eprintln!("--- QEMU says\n{qemu}\n--- the console says\n{}", self.console());
+        }
+    }
+}
+
+fn name(modem: usize) -> String {
+    format!("modem-{modem:02}")
+}
