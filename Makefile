@@ -7,7 +7,7 @@ DESTDIR ?=
 export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fmt lint deny install uninstall deps build package-files deb sbom licences
+.PHONY: help demo test bench fmt lint deny install uninstall deps build package-files deb sbom licences cross cross-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,22 @@ install: ## everything but the configuration, under $(DESTDIR)$(PREFIX)
 
 uninstall: ## remove what install put there
 	scripts/install --remove "$(DESTDIR)" "$(PREFIX)"
+
+# Compiled by Debian's rustc, in a folder of its own: two compilers in one would build everything anew at each change.
+ARM = aarch64-unknown-linux-gnu
+ARM_PROFILE ?= release
+ARM_CARGO = RUSTC="$$(dpkg -L rustc-web | grep -m 1 'bin/rustc$$')" $(CARGO) --config cross.toml
+ARM_OPTIONS = --locked --profile $(ARM_PROFILE) --target $(ARM) --target-dir target/cross
+
+cross: ## the daemon for 64-bit ARM, to target/cross/aarch64-unknown-linux-gnu/release
+	@scripts/setup cross
+	$(ARM_CARGO) build $(ARM_OPTIONS)
+
+cross-test: ARM_PROFILE = cross-check
+cross-test: ## the same built cheaply, and what needs no device tested on an emulated processor
+	@scripts/setup cross
+	$(ARM_CARGO) build $(ARM_OPTIONS)
+	$(ARM_CARGO) test $(ARM_OPTIONS) --lib
 
 sbom: ## what is in the binary, as CycloneDX, to target/package/smsgate.cdx.json
 	@scripts/setup release

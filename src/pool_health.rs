@@ -1,6 +1,10 @@
 //! The health of the whole gateway, judged from what was last seen of its parts. Pure: it looks at snapshots only.
 
+mod machine;
+
 use std::path::PathBuf;
+
+pub use machine::{MachineCondition, Medium};
 
 use crate::model::{Health, HealthLevel, ModemSnapshot};
 
@@ -13,10 +17,19 @@ pub struct StoreCondition {
     pub failure: Option<String>,
 }
 
-/// Judges the modems, mail (none if it is switched off) and the store. Modems that are switched off do not count.
+/// What an appliance says that nobody has set up yet.
+const NO_SIM_CARDS: &str = "Pool: no SIM cards are configured, see sim-cards.conf.suggested on SGCONFIG";
+
+/// Judges the modems, mail (none if it is switched off), the store and the machine. Modems that are switched off do not
+/// count.
 #[must_use]
-pub fn judge(modems: &[ModemSnapshot], mail: Option<&Health>, store: &StoreCondition) -> Health {
-    let mut health = of_modems(modems);
+pub fn judge(
+    modems: &[ModemSnapshot],
+    mail: Option<&Health>,
+    store: &StoreCondition,
+    machine: &MachineCondition,
+) -> Health {
+    let mut health = of_modems(modems, machine.appliance);
     if let Some(mail) = mail {
         health.merge(mail.clone());
     }
@@ -30,13 +43,17 @@ pub fn judge(modems: &[ModemSnapshot], mail: Option<&Health>, store: &StoreCondi
         );
         health.add(HealthLevel::Critical, reason);
     }
+    health.merge(machine::judge(machine));
     health
 }
 
-fn of_modems(modems: &[ModemSnapshot]) -> Health {
+fn of_modems(modems: &[ModemSnapshot], appliance: bool) -> Health {
     let mut health = Health::ok();
     let enabled: Vec<_> = modems.iter().filter(|modem| modem.enabled).collect();
-    if enabled.is_empty() {
+    if modems.is_empty() && appliance {
+        // As it comes out of the box: nothing has failed.
+        health.add(HealthLevel::Warning, NO_SIM_CARDS);
+    } else if enabled.is_empty() {
         health.add(HealthLevel::Critical, "Pool: no modem is configured");
     } else if enabled.iter().all(|modem| modem.port.is_empty()) {
         health.add(HealthLevel::Critical, "Pool: no modem was found");
@@ -73,8 +90,24 @@ mod tests {
             (vec![modem("00", "/dev/ttyUSB0"), off], HealthLevel::Ok, ""),
             (vec![modem("00", ""), weak], HealthLevel::Warning, "01: Signal: weak"),
         ] {
-            let health = judge(&modems, None, &StoreCondition::default());
+            let health = judge(&modems, None, &StoreCondition::default(), &MachineCondition::default());
             assert_eq!((health.level, health.message().as_str()), (level, message));
+        }
+    }
+
+    #[test]
+    fn an_appliance_that_nobody_has_set_up_yet_has_not_failed() {
+        let appliance = MachineCondition { appliance: true, ..MachineCondition::default() };
+        let mut off = modem("off", "");
+        off.enabled = false;
+        for (modems, level, word) in [
+            (vec![], HealthLevel::Warning, "see sim-cards.conf.suggested on SGCONFIG"),
+            (vec![off], HealthLevel::Critical, "no modem is configured"),
+            (vec![modem("00", "")], HealthLevel::Critical, "no modem was found"),
+        ] {
+            let health = judge(&modems, None, &StoreCondition::default(), &appliance);
+            assert_eq!(health.level, level, "{word}");
+            assert!(health.message().contains(word), "{word}: {}", health.message());
         }
     }
 
@@ -91,7 +124,7 @@ mod tests {
             (None, broken, HealthLevel::Critical, "disk full"),
             (None, aside, HealthLevel::Critical, "/var/x.damaged-1"),
         ] {
-            let health = judge(&modems, mail, &store);
+            let health = judge(&modems, mail, &store, &MachineCondition::default());
             assert_eq!(health.level, level, "{word}");
             assert!(health.message().contains(word), "{word}: {}", health.message());
         }

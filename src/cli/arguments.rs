@@ -71,6 +71,9 @@ pub(super) struct RunArgs {
     /// Folder with smsgate.conf and sim-cards.conf [default: conf if there is one, else /etc/smsgate]
     #[arg(long, value_name = "DIR")]
     pub(super) config: Option<PathBuf>,
+    /// This machine is an appliance: its other services leave in DIR/warnings.d what the health shall show
+    #[arg(long, value_name = "DIR")]
+    pub(super) appliance: Option<PathBuf>,
 }
 
 /// A command for a running gateway.

@@ -96,7 +96,7 @@ fn obey(command: Command) -> ExitCode {
     let out = &mut stdout().lock();
     ended(match command {
         // The daemon has a log and exit codes of its own.
-        Command::Run(args) => return daemon::run(args.config.as_deref()),
+        Command::Run(args) => return daemon::run(args.config.as_deref(), args.appliance.as_deref()),
         Command::Rescue(args) => return daemon::rescue(&args.reason_file, &args.host, args.port),
         Command::Emulate(args) => emulate::run(args),
         Command::CheckConfig(args) => check_config::run(&args, out),

@@ -2,6 +2,7 @@
 
 mod control;
 mod housekeeping;
+mod machine;
 mod modems;
 mod ports;
 mod reload;
@@ -34,13 +35,14 @@ use crate::{
     mail::{Mailer, Pace, Settings},
     model::Health,
     pool::Pool,
-    pool_health::{StoreCondition, judge},
+    pool_health::{MachineCondition, StoreCondition, judge},
     router::LeastCost,
     rpc::{Backends, BindError, Limits, Methods, Server},
     store::{OpenError, Options, Store},
     tls::{Reloader, TlsError},
     tpdu::{Reference, segment},
 };
+use machine::Machine;
 use modems::Modems;
 use ports::Ports;
 pub use rescue::rescue;
@@ -144,7 +146,9 @@ impl Daemon {
         let (pool, taps) = (modems.pool().clone(), ports.connector().taps().clone());
         control::start(gateway, control::Backends { pool, store: store.clone(), taps }, &tasks, &work);
 
-        let health = start_verdict(&config, modems.pool(), &store, &mail_health, &tasks, &work);
+        let store_folder = store_path(gateway).parent().unwrap_or_else(|| Path::new(".")).to_owned();
+        let machine = Machine { store: store_folder, appliance: surroundings.appliance.clone() };
+        let health = start_verdict(&config, modems.pool(), &store, &mail_health, machine, &tasks, &work);
 
         let methods = Methods::start(Backends {
             config: config.subscribe(),
@@ -306,13 +310,15 @@ fn start_verdict(
     pool: &Pool,
     store: &Store,
     mail: &watch::Receiver<Health>,
+    machine: Machine,
     tasks: &TaskTracker,
     cancel: &CancellationToken,
 ) -> watch::Receiver<Health> {
-    let first = judge(&pool.snapshots(), None, &StoreCondition::default());
+    let seen = MachineCondition { appliance: machine.appliance.is_some(), ..MachineCondition::default() };
+    let first = judge(&pool.snapshots(), None, &StoreCondition::default(), &seen);
     let (published, health) = watch::channel(first);
     let (pool, store, mail) = (pool.clone(), store.clone(), mail.clone());
-    let verdict = Verdict { pool, store, mail, config: config.subscribe(), published };
+    let verdict = Verdict { pool, store, mail, config: config.subscribe(), machine, published };
     let running = cancel.clone();
     supervise(tasks, cancel, "health".to_owned(), move || verdict.clone().run(running.clone()));
     health

@@ -13,7 +13,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::{Daemon, StartError, reload::reload, store_path, watchdog};
+use super::{Daemon, StartError, Surroundings, reload::reload, store_path, watchdog};
 use crate::{
     config::{Config, Severity},
     config_files::{LoadError, find_folder, load_folder},
@@ -31,15 +31,16 @@ const EXIT_SOFTWARE: u8 = 70;
 /// sysexits `EX_OSERR`.
 pub(super) const EXIT_SYSTEM: u8 = 71;
 
-/// Runs the daemon with the configuration in `folder` (or where it is usually found).
+/// Runs the daemon with the configuration in `folder` (or where it is usually found). `appliance`: the folder in which the
+/// other services of an appliance leave what they know.
 #[must_use]
-pub fn run(folder: Option<&Path>) -> ExitCode {
-    run_and(folder, |_, _| {})
+pub fn run(folder: Option<&Path>, appliance: Option<&Path>) -> ExitCode {
+    run_and(folder, appliance, |_, _| {})
 }
 
 /// As [`run`]; when the daemon is up, `up` is told what confines it and where it listens.
 #[must_use]
-pub fn run_and(folder: Option<&Path>, up: impl FnOnce(Confined, SocketAddr)) -> ExitCode {
+pub fn run_and(folder: Option<&Path>, appliance: Option<&Path>, up: impl FnOnce(Confined, SocketAddr)) -> ExitCode {
     let folder = find_folder(folder);
     let config = match load(&folder) {
         Ok(config) => config,
@@ -53,7 +54,7 @@ pub fn run_and(folder: Option<&Path>, up: impl FnOnce(Confined, SocketAddr)) -> 
         }
     };
     tls::install_provider();
-    let (confined, plan) = match confine(&config, &folder) {
+    let (confined, plan) = match confine(&config, &folder, appliance) {
         Ok(confined) => confined,
         Err(fault) => {
             error!("{fault}");
@@ -67,7 +68,7 @@ pub fn run_and(folder: Option<&Path>, up: impl FnOnce(Confined, SocketAddr)) -> 
         .build();
     match runtime {
         Ok(runtime) => {
-            let grounds = Grounds { folder, level, plan, confined };
+            let grounds = Grounds { folder, appliance: appliance.map(Path::to_owned), level, plan, confined };
             let code = runtime.block_on(serve(config, &grounds, |address| up(confined, address)));
             // Name look-ups may hang on the blocking threads; nothing waits for them any more.
             runtime.shutdown_timeout(Duration::from_millis(200));
@@ -106,6 +107,8 @@ fn load(folder: &Path) -> Result<Config, ExitCode> {
 pub(super) struct Grounds {
     /// Where the configuration is.
     pub(super) folder: PathBuf,
+    /// Where the other services of an appliance leave what they know.
+    appliance: Option<PathBuf>,
     /// How much is logged.
     pub(super) level: Level,
     /// What it may do: a later configuration may want more and not get it.
@@ -117,11 +120,11 @@ pub(super) struct Grounds {
 impl Grounds {
     /// What this configuration needs that the sandbox refuses until the next start.
     pub(super) fn lacking(&self, config: &Config) -> Vec<String> {
-        self.plan.beyond(&plan(config, &self.folder), self.confined.landlock)
+        self.plan.beyond(&plan(config, &self.folder, self.appliance.as_deref()), self.confined.landlock)
     }
 }
 
-fn plan(config: &Config, folder: &Path) -> Plan {
+fn plan(config: &Config, folder: &Path, appliance: Option<&Path>) -> Plan {
     let store = store_path(&config.gateway);
     let places = Places {
         configuration: folder,
@@ -129,6 +132,7 @@ fn plan(config: &Config, folder: &Path) -> Plan {
         ports: config.slots.iter().filter_map(|slot| hotplug::folder_of(&slot.port)).collect(),
         program: std::env::current_exe().ok(),
         // The mailer's TLS heeds it.
+        appliance,
         authorities: std::env::var_os("SSL_CERT_FILE").map(PathBuf::from),
     };
     Plan::of(config, &places, |path| fs::canonicalize(path).ok())
@@ -136,9 +140,9 @@ fn plan(config: &Config, folder: &Path) -> Plan {
 
 /// Makes the store's folder, which cannot be made later, and shuts everything else out. There are no other threads yet, and
 /// nothing from outside has been read but the configuration.
-fn confine(config: &Config, folder: &Path) -> Result<(Confined, Plan), OpenError> {
+fn confine(config: &Config, folder: &Path, appliance: Option<&Path>) -> Result<(Confined, Plan), OpenError> {
     store::prepare_folder(&store_path(&config.gateway))?;
-    let plan = plan(config, folder);
+    let plan = plan(config, folder, appliance);
     Ok((sandbox::confine(config.gateway.seccomp, &plan), plan))
 }
 
@@ -148,7 +152,8 @@ async fn serve(config: Config, grounds: &Grounds, up: impl FnOnce(SocketAddr)) -
         error!("cannot listen for signals");
         return ExitCode::from(EXIT_SYSTEM);
     };
-    let mut daemon = match Daemon::start(config).await {
+    let surroundings = Surroundings { appliance: grounds.appliance.clone(), ..Surroundings::default() };
+    let mut daemon = match Daemon::start_in(config, surroundings).await {
         Ok(daemon) => daemon,
         Err(fault) => {
             error!("{fault}");

@@ -1,4 +1,4 @@
-//! What the daemon takes from the machine it runs on: its clock and its ports. A test brings others, so that a day
+//! What the daemon takes from the machine it runs on: its clock, its ports and what else the machine is there for. A test brings others, so that a day
 //! passes in minutes and modems are made of code.
 
 use std::{path::PathBuf, sync::Arc};
@@ -17,11 +17,18 @@ pub struct Surroundings {
     pub opener: Arc<dyn Opener>,
     /// Where the kernel shows the USB devices behind them.
     pub sysfs: PathBuf,
+    /// On an appliance: the folder in which its other services leave what they know.
+    pub appliance: Option<PathBuf>,
 }
 
 impl Default for Surroundings {
     /// Those of this machine.
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), opener: Arc::new(SerialPorts), sysfs: PathBuf::from(SYSFS) }
+        Self {
+            clock: Arc::new(SystemClock),
+            opener: Arc::new(SerialPorts),
+            sysfs: PathBuf::from(SYSFS),
+            appliance: None,
+        }
     }
 }

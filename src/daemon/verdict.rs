@@ -1,5 +1,5 @@
-//! Keeps the health of the whole gateway: judged anew at every change and at least at the pool's
-//! `health_check_interval`, published for those who ask, logged once a change of level.
+//! Keeps the health of the whole gateway: judged anew at every change, the store looked at at the pool's
+//! `health_check_interval` and the machine each minute; published for those who ask, logged once a change of level.
 
 use std::sync::Arc;
 
@@ -10,16 +10,21 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::machine::Machine;
 use crate::{
     config::Config,
     model::{Health, HealthLevel},
     pool::Pool,
-    pool_health::{StoreCondition, judge},
+    pool_health::{MachineCondition, StoreCondition, judge},
     store::Store,
 };
 
 /// Longest a commit may take.
 const COMMIT: Duration = Duration::from_secs(10);
+/// How often the machine is looked at, which costs a few reads.
+const MACHINE: Duration = Duration::from_secs(60);
+/// Longest a look at the machine may take before the last one counts again.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// What the verdict is made of, and where it goes.
 #[derive(Clone, Debug)]
@@ -28,6 +33,7 @@ pub(super) struct Verdict {
     pub(super) store: Store,
     pub(super) mail: watch::Receiver<Health>,
     pub(super) config: watch::Receiver<Arc<Config>>,
+    pub(super) machine: Machine,
     pub(super) published: watch::Sender<Health>,
 }
 
@@ -35,11 +41,13 @@ impl Verdict {
     /// Works until `cancel`.
     pub(super) async fn run(mut self, cancel: CancellationToken) {
         let mut store = StoreCondition::default();
-        let mut looked = None;
+        let mut machine =
+            MachineCondition { appliance: self.machine.appliance.is_some(), ..MachineCondition::default() };
+        let (mut looked, mut machine_round) = (None, Instant::now());
         loop {
             // Subscribed before looking, so that no change falls between.
             let changed = self.pool.changed();
-            self.publish(&store);
+            self.publish(&store, &machine);
             let interval = self.config.borrow_and_update().gateway.modempool.health_check_interval;
             let round = looked.map_or_else(Instant::now, |at| at + interval);
             tokio::select! {
@@ -51,13 +59,24 @@ impl Verdict {
                     store = condition(&self.store).await;
                     looked = Some(Instant::now());
                 }
+                () = sleep_until(machine_round) => {
+                    machine = self.look(machine).await;
+                    machine_round = Instant::now() + MACHINE;
+                }
             }
         }
     }
 
-    fn publish(&mut self, store: &StoreCondition) {
+    /// The machine now, or as it was if it does not let itself be looked at.
+    async fn look(&self, before: MachineCondition) -> MachineCondition {
+        let (machine, wall) = (self.machine.clone(), self.store.wall());
+        let looking = tokio::task::spawn_blocking(move || machine.look(wall));
+        timeout(LOOK, looking).await.ok().and_then(Result::ok).unwrap_or(before)
+    }
+
+    fn publish(&mut self, store: &StoreCondition, machine: &MachineCondition) {
         let mail = self.mail.borrow_and_update().clone();
-        let health = judge(&self.pool.snapshots(), Some(&mail), store);
+        let health = judge(&self.pool.snapshots(), Some(&mail), store, machine);
         let before = self.published.send_replace(health.clone()).level;
         if before == health.level {
             return;
@@ -127,7 +146,8 @@ mod tests {
             let mut config = Config::clone(&sample::config(Vec::new()));
             config.gateway.modempool.health_check_interval = interval;
             let config = watch::channel(Arc::new(config)).1;
-            let verdict = Verdict { pool, store: store.clone(), mail: mail_seen, config, published };
+            let machine = Machine { store: folder.path().to_owned(), appliance: Some(folder.path().to_owned()) };
+            let verdict = Verdict { pool, store: store.clone(), mail: mail_seen, config, machine, published };
             tokio::spawn(verdict.run(CancellationToken::new()));
             let mut bench = Self { folder, store, modem, mail, seen, _mailbox: mailbox };
             becomes(&mut bench.seen, HealthLevel::Ok, "").await;

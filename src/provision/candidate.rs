@@ -92,7 +92,12 @@ pub fn judge(given: &Files, current: &Files, world: &World<'_>, mint: Mint<'_>) 
         None => Network::default(),
     };
     if let Some(text) = files.get(KEYS_FILE) {
-        problems.extend(keys::check(KEYS_FILE, text).1);
+        let (keys, found) = keys::check(KEYS_FILE, text);
+        if keys == 0 && found.is_empty() {
+            // That is how SSH is switched off: its service asks whether the file is there.
+            files.remove(KEYS_FILE);
+        }
+        problems.extend(found);
     }
     problems.extend(check_tls(&files, given, world.now));
     for name in [MAIL_CA_FILE, SYSLOG_CA_FILE] {

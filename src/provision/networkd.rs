@@ -1,5 +1,6 @@
-//! Files for systemd's network, resolver and clock daemons, rendered from [`Network`].
+//! Files for systemd's network and clock daemons, rendered from [`Network`].
 //!
+//! What holds for every box (mDNS, how often the clock is saved) is in the image's own files, of other names.
 //! Whoever has no DHCP gets a link-local address (RFC 3927), so that the box can be found as `NAME.local` even then.
 //! Network interfaces that modems bring along are left alone.
 
@@ -22,10 +23,8 @@ pub fn render(network: &Network) -> Vec<(&'static str, Option<String>)> {
             (tagged, Some(addressed(&format!("[Match]\nName=lan.{id}\nKind=vlan\n\n"), network))),
         ],
     };
-    let resolved = "[Resolve]\nMulticastDNS=yes\nLLMNR=no\nFallbackDNS=\n";
-    files.push(("systemd/resolved.conf.d/50-smsgate.conf", Some(resolved.to_owned())));
     let clock = (!network.ntp.is_empty()).then(|| format!("[Time]\nNTP={}\n", network.ntp.join(" ")));
-    files.push(("systemd/timesyncd.conf.d/50-smsgate.conf", clock));
+    files.push(("systemd/timesyncd.conf.d/60-network.conf", clock));
     files.push(("smsgate/hostname", Some(format!("{}\n", network.hostname))));
     files.push(("smsgate/timezone", Some(format!("{}\n", network.zone.as_deref().unwrap_or("UTC")))));
     files
@@ -88,7 +87,7 @@ mod tests {
         }
         assert!(lan.contains("Driver=!") && lan.contains("cdc_ether") && !lan.contains("Address=1"), "{lan}");
         assert_eq!(file(&files, "systemd/network/10-lan.netdev"), None);
-        assert_eq!(file(&files, "systemd/timesyncd.conf.d/50-smsgate.conf"), None);
+        assert_eq!(file(&files, "systemd/timesyncd.conf.d/60-network.conf"), None);
         assert_eq!(file(&files, "smsgate/hostname").as_deref(), Some("smsgate\n"));
     }
 
@@ -104,6 +103,6 @@ mod tests {
         for line in ["Name=lan.42", "DHCP=no", "Address=192.0.2.7/24", "Gateway=192.0.2.1", "DNS=192.0.2.53"] {
             assert!(tagged.lines().any(|there| there == line), "{line} in\n{tagged}");
         }
-        assert_eq!(file(&files, "systemd/timesyncd.conf.d/50-smsgate.conf").as_deref(), Some("[Time]\nNTP=a b\n"));
+        assert_eq!(file(&files, "systemd/timesyncd.conf.d/60-network.conf").as_deref(), Some("[Time]\nNTP=a b\n"));
     }
 }

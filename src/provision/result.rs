@@ -209,7 +209,7 @@ mod tests {
         let other = Report { tokens: &[], running: Some(&weak), ..report };
         assert!(!render(&other).contains("T0ken"));
         assert_eq!(facts(&other), facts(&Report { tokens: &tokens, ..other }));
-        let moved = Running { addresses: vec!["192.0.2.7".to_owned()], ..weak };
+        let moved = Running { addresses: vec!["192.0.2.7".to_owned()], ..weak.clone() };
         assert_ne!(facts(&other), facts(&Report { running: Some(&moved), tokens: &[], ..other }));
     }
 }

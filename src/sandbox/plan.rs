@@ -43,6 +43,8 @@ pub struct Places<'a> {
     pub store: &'a Path,
     /// The folders in which modems' ports are or will be.
     pub ports: Vec<PathBuf>,
+    /// Where the other services of an appliance leave what they know.
+    pub appliance: Option<&'a Path>,
     /// This program, which a backtrace reads.
     pub program: Option<PathBuf>,
     /// File of the certificates that are trusted instead of the system's.
@@ -64,7 +66,7 @@ pub struct Plan {
 ///
 /// `/etc` as a whole: a grant holds for the file that is there now, and resolv.conf, hosts and their like are replaced by
 /// new files. What in there is secret is so by its permissions.
-const SYSTEM: [&str; 19] = [
+const SYSTEM: [&str; 20] = [
     "/etc",
     // Where resolv.conf may lead to.
     "/run/systemd/resolve",
@@ -84,6 +86,8 @@ const SYSTEM: [&str; 19] = [
     // How many processors there are, what this machine is called, how memory is given out.
     "/sys/devices/system/cpu",
     "/sys/fs/cgroup",
+    // How many errors file systems have had.
+    "/sys/fs/ext4",
     "/proc/self",
     "/proc/sys/kernel",
     "/proc/sys/vm",
@@ -98,6 +102,7 @@ impl Plan {
         let mut files: Vec<Grant> = SYSTEM.iter().map(|path| grant(path, Access::Read)).collect();
         files.push(grant("/dev/null", Access::Device));
         files.push(grant(places.configuration, Access::Read));
+        files.extend(places.appliance.map(|path| grant(path, Access::Read)));
         files.extend(places.program.iter().map(|path| grant(path, Access::Read)));
         files.push(grant(folder(places.store), Access::Own));
         files.extend(gateway.modempool.serial_ports_hint_file.iter().map(|path| grant(folder(path), Access::Own)));
@@ -197,6 +202,7 @@ mod tests {
             configuration: Path::new("/srv/conf"),
             store: Path::new("/var/lib/smsgate/smsgate.db"),
             ports: vec!["/dev/sms".into()],
+            appliance: Some(Path::new("/run/smsgate")),
             program: None,
             authorities: Some("/opt/trust/bundle.pem".into()),
         };
@@ -213,7 +219,7 @@ mod tests {
         };
         assert_eq!(of(Access::Own), ["/var/cache/smsgate", "/var/lib/smsgate"]);
         assert_eq!(of(Access::Device), ["/dev", "/dev/null", "/dev/sms", "/sys/devices"]);
-        for path in ["/srv/conf", "/tls/live", "/tls/archive", "/opt/trust", "/etc", "/usr/lib"] {
+        for path in ["/srv/conf", "/tls/live", "/tls/archive", "/opt/trust", "/etc", "/usr/lib", "/run/smsgate"] {
             assert!(of(Access::Read).contains(&path), "{path}");
         }
         assert!(!of(Access::Read).iter().any(|path| ["/", "/home", "/root", "/var", "/tmp", "/proc"].contains(path)));

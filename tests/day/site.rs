@@ -55,7 +55,7 @@ impl Site {
         let complaints: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
         let config = loaded.config.unwrap_or_else(|| panic!("{complaints:?}"));
         assert!(complaints.is_empty(), "{complaints:?}");
-        let surroundings = Surroundings { clock, opener: Arc::new(pool.clone()), sysfs: pool.sysfs() };
+        let surroundings = Surroundings { clock, opener: Arc::new(pool.clone()), sysfs: pool.sysfs(), appliance: None };
         let daemon = Daemon::start_in(config, surroundings).await.unwrap();
         let endpoint = Endpoint {
             host: "127.0.0.1".to_owned(),

@@ -18,7 +18,7 @@ use crate::{
 
 /// Runs the daemon. When it is up it says so on standard output, waits for a line with the targets, and attacks.
 pub(in crate::cli) fn run_inside(args: &SandboxTestArgs) -> ExitCode {
-    daemon::run_and(args.config.as_deref(), |confined, address| {
+    daemon::run_and(args.config.as_deref(), None, |confined, address| {
         // A new thread of a confined one is as confined as all the others.
         let attacker = thread::Builder::new().name("attacker".to_owned());
         if let Err(error) = attacker.spawn(move || converse(confined, address)) {
