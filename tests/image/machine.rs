@@ -11,7 +11,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
@@ -43,8 +42,10 @@ pub struct Options {
     pub unplugged: bool,
     /// Port of the mail server on this machine, which the box sees as 10.0.2.100:465.
     pub mail: Option<u16>,
-    /// How many USB modems, and the folder of the emulator's sockets.
-    pub modems: Option<(usize, PathBuf)>,
+    /// UDP port of this machine behind which the box's mDNS is.
+    pub mdns: Option<u16>,
+    /// How many ports USB devices may be plugged into, and the folder of the emulator's sockets for them.
+    pub usb: Option<(usize, PathBuf)>,
     /// What the clock says when the power comes, as `2026-01-31T12:00:00`.
     pub clock: Option<String>,
     /// More for the kernel's command line.
@@ -78,8 +79,11 @@ impl Machine {
         if let Some(port) = options.mail {
             command.args(["--mail", &port.to_string()]);
         }
-        if let Some((count, sockets)) = &options.modems {
-            command.args(["--modems", &count.to_string()]).arg(sockets);
+        if let Some(port) = options.mdns {
+            command.args(["--mdns", &port.to_string()]);
+        }
+        if let Some((count, sockets)) = &options.usb {
+            command.args(["--usb", &count.to_string()]).arg(sockets);
         }
         if let Some(clock) = &options.clock {
             command.args(["--clock", clock]);
@@ -151,22 +155,11 @@ impl Machine {
         Client { port: self.port, ca, name }
     }
 
-    /// Takes a USB modem out of its port.
-    pub fn unplug(&mut self, modem: usize) {
-        self.qmp.execute("device_del", json!({ "id": name(modem) }));
-        // Its connection to the emulator is gone with it.
-        self.qmp.until("DEVICE_DELETED");
-    }
-
-    /// Puts a USB modem into the port that modem number `place` was started in.
-    pub fn plug(&mut self, modem: usize, place: usize, sockets: &Path) {
-        let (name, port) = (name(modem), format!("{}.{}", place / 8 + 1, place % 8 + 1));
-        let path = sockets.join(format!("{name}.usb"));
-        let address = json!({ "type": "unix", "data": { "path": path } });
-        let backend = json!({ "type": "socket", "data": { "addr": address, "server": false } });
-        self.qmp.execute("chardev-add", json!({ "id": name, "backend": backend }));
-        let device = json!({ "driver": "usb-redir", "id": name, "bus": "xhci.0", "port": port, "chardev": name });
-        self.qmp.execute("device_add", device);
+    /// A client as the operator has one: it knows the CA that the box put on SGCONFIG, and the box's usual name.
+    pub fn client_of(&self, disk: &Disk) -> Client {
+        let ca = self.folder.path().join("operators-ca.pem");
+        fs::write(&ca, disk.read("ca.pem").unwrap()).unwrap();
+        Client { port: self.port, ca, name: "smsgate.local".to_owned() }
     }
 
     /// Everything the kernel and systemd wrote to the console.
@@ -195,8 +188,4 @@ impl Drop for Machine {
             eprintln!("--- QEMU says\n{qemu}\n--- the console says\n{}", self.console());
         }
     }
-}
-
-fn name(modem: usize) -> String {
-    format!("modem-{modem:02}")
 }

@@ -11,10 +11,16 @@
 #![allow(clippy::print_stderr, reason = "a failed test shows the console, and figures are shown")]
 
 mod agent;
+mod api;
 mod boot;
 mod client;
 mod disk;
+mod inside;
 mod machine;
+mod mailbox;
+mod mdns;
+mod modems;
+mod pool;
 mod qmp;
 #[path = "../rig/mod.rs"]
 mod rig;

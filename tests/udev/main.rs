@@ -139,7 +139,8 @@ fn what_is_no_modem_of_ours_is_left_alone() {
 
 #[test]
 fn every_id_of_the_rules_has_a_row() {
-    let known: BTreeSet<_> = table::read().into_iter().filter(|d| d.interfaces.iter().any(|i| i.at)).map(|d| d.id).collect();
+    let known: BTreeSet<_> =
+        table::read().into_iter().filter(|d| d.interfaces.iter().any(|i| i.at)).map(|d| d.id).collect();
     let pair = Regex::new(r#"ENV\{ID_VENDOR_ID\}=="([^"]*)", ENV\{ID_MODEL_ID\}=="([^"]*)""#).unwrap();
     let text = rules();
     let mut found = 0;

@@ -66,7 +66,8 @@ impl Device {
         let cdc = *driver == "cdc_acm";
         let mut interfaces: Vec<Interface> = Vec::new();
         // Those with a number first, so that the others get what is left.
-        let mut entries: Vec<_> = list(others).map(|entry| (entry, false)).chain(list(at).map(|entry| (entry, true))).collect();
+        let mut entries: Vec<_> =
+            list(others).map(|entry| (entry, false)).chain(list(at).map(|entry| (entry, true))).collect();
         entries.sort_by_key(|(entry, _)| entry.split(' ').next().unwrap().contains('/'));
         for (entry, at) in entries {
             let mut words: Vec<_> = entry.split(' ').collect();

@@ -215,7 +215,8 @@ impl Seen {
     /// From what `udevadm test` prints: properties on one channel, on the other what each rule did.
     fn parse(out: &str, err: &str, power_control: String) -> Self {
         assert!(!err.lines().any(|line| line == "failed"), "udevadm failed:\n{err}");
-        let last = |key: &str| err.lines().rev().find_map(|line| line.split_once(key)).map(|(_, value)| value.to_owned());
+        let last =
+            |key: &str| err.lines().rev().find_map(|line| line.split_once(key)).map(|(_, value)| value.to_owned());
         let properties = out.lines().filter_map(|line| line.split_once('='));
         Self {
             properties: properties.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
