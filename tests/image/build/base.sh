@@ -70,6 +70,8 @@ configure() { # ROOT
     ln -sf ../lib/systemd/systemd "$root/usr/sbin/init"
     cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
     cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
+    # udev's, which its rules name.
+    printf '%s\n' 'input:x:990:' 'kvm:x:991:' 'render:x:992:' 'sgx:x:993:' >>"$root/etc/group"
     # No password fits, and no shell but busybox's is there.
     sed -i 's#^root:.*#root:x:0:0:root:/root:/bin/sh#; s#^\([^:]*\):\*:#\1:x:#' "$root/etc/passwd"
     sed 's/^\([^:]*\):.*/\1:!*:19000::::::/' "$root/etc/passwd" >"$root/etc/shadow"
