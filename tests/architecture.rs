@@ -70,6 +70,7 @@ const PURE: &[&str] = &[
     "provision/networkd",
     "provision/owned",
     "provision/result",
+    "provision/suggested",
     "provision/syslog",
     "provision/tokens",
     "cli/perfdata",

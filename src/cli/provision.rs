@@ -4,17 +4,19 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
+use tokio::runtime::Builder;
 
 use super::{
     exit::{Exit, Failure},
     token::{bcrypt_hash, random_token},
 };
-use crate::provision::{self, Folders, ProvisionError, tokens::Token};
+use crate::provision::{self, Folders, ProvisionError, Reporting, tokens::Token};
 
 /// Flags of `provision`.
 #[derive(Args, Clone, Debug)]
@@ -35,6 +37,17 @@ enum ProvisionAction {
         /// File whose date is that of the image: no clock can be right that is behind it
         #[arg(long, value_name = "FILE", default_value = "/usr/lib/clock-epoch")]
         clock_epoch: PathBuf,
+    },
+    /// Tell the operator, once the gateway is up, how the box is reached and which modems it has
+    Report {
+        #[command(flatten)]
+        folders: FolderArgs,
+        /// Seconds that modems and addresses may take
+        #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+        wait: u64,
+        /// Where modems are looked for that no slot has
+        #[arg(long, value_name = "PATTERN", default_value = "/dev/sms/*")]
+        ports: String,
     },
 }
 
@@ -62,6 +75,17 @@ pub(super) fn run(args: &ProvisionArgs, out: &mut impl Write) -> Result<(), Fail
             let outcome = provision::apply(&folders.folders(), date_of(clock_epoch), &mut mint)?;
             outcome.problems.iter().try_for_each(|problem| writeln!(out, "not applied: {problem}"))?;
             outcome.applied.iter().try_for_each(|name| writeln!(out, "in force: {name}"))?;
+            Ok(())
+        }
+        ProvisionAction::Report { folders, wait, ports } => {
+            let reporting =
+                Reporting { folders: folders.folders(), wait: Duration::from_secs(*wait), ports: ports.clone() };
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| Failure::new(Exit::System, format!("cannot start: {error}")))?;
+            let written = runtime.block_on(provision::report(&reporting))?;
+            writeln!(out, "{}", if written { "result.txt was written" } else { "there is nothing new to tell" })?;
             Ok(())
         }
     }

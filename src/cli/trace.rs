@@ -82,7 +82,9 @@ fn of_slot(slot: &str, args: &TraceArgs, out: &mut impl Write) -> Result<(), Fai
                 out.flush()?;
             }
             Answer::End { .. } => return Ok(()),
-            Answer::Accepted { .. } | Answer::Error { .. } | Answer::Sims { .. } => return Err(unexpected(&answer)),
+            Answer::Accepted { .. } | Answer::Error { .. } | Answer::Modems { .. } | Answer::Sims { .. } => {
+                return Err(unexpected(&answer));
+            }
         }
         answer = client.further()?;
     }
@@ -99,7 +101,7 @@ fn of_port(port: &str, baud: u32, out: &mut impl Write) -> Result<(), Failure> {
         .block_on(survey(port, baud, |passed| scribe.take(&passed)))
         .map_err(|error| Failure::new(Exit::Unavailable, format!("cannot open {port}: {error}")))?;
     scribe.written?;
-    let Survey { model, fault } = found;
+    let Survey { model, fault, .. } = found;
     writeln!(out, "# modem: {}", if model.is_empty() { "did not say who it is" } else { &model })?;
     if let Some(fault) = fault {
         writeln!(out, "# bring-up ended early: {fault}")?;

@@ -3,6 +3,7 @@
 //! ```text
 //! {"do":"sim_list"}                                      {"is":"sims","cards":[{"slot":"00","known":"...000001",...}]}
 //! {"do":"sim_accept","slot":"00"}                        {"is":"accepted","card":"...000002"}
+//! {"do":"modems"}                                        {"is":"modems","modems":[{"slot":"00","imei":"...",...}]}
 //! {"do":"trace","slot":"00","seconds":60,"restart":true} {"is":"line","text":"> AT\\r"} ... {"is":"end","reason":"..."}
 //! ```
 //!
@@ -26,6 +27,8 @@ pub enum Request {
         /// The slot.
         slot: String,
     },
+    /// What is known of every slot's modem.
+    Modems,
     /// Record what goes over a slot's line, redacted.
     Trace {
         /// The slot.
@@ -47,6 +50,11 @@ pub enum Answer {
         /// One a slot.
         cards: Vec<Card>,
     },
+    /// To [`Request::Modems`].
+    Modems {
+        /// One a slot.
+        modems: Vec<Modem>,
+    },
     /// To [`Request::SimAccept`].
     Accepted {
         /// The end of its ICCID.
@@ -67,6 +75,33 @@ pub enum Answer {
         /// Why, and the remedy.
         text: String,
     },
+}
+
+/// The modem of a slot. Texts are empty where nothing is known yet.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Modem {
+    /// The slot.
+    pub slot: String,
+    /// Switched on in the configuration.
+    pub enabled: bool,
+    /// May be given an SMS to send.
+    pub ready: bool,
+    /// In one sentence.
+    pub status: String,
+    /// Device path.
+    pub port: String,
+    /// Manufacturer and model.
+    pub model: String,
+    /// IMEI.
+    pub imei: String,
+    /// IMSI.
+    pub imsi: String,
+    /// Serial number of the card.
+    pub iccid: String,
+    /// Registered network.
+    pub network: String,
+    /// Raw CSQ value, 99 = unknown.
+    pub signal: u8,
 }
 
 /// The SIM card of a slot. Cards are named by the end of their ICCID.
@@ -111,6 +146,7 @@ mod tests {
     fn requests_are_read_as_they_are_written() {
         for request in [
             Request::SimList,
+            Request::Modems,
             Request::SimAccept { slot: "00".to_owned() },
             Request::Trace { slot: "a b".to_owned(), seconds: 60, restart: true },
         ] {

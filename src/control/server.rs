@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    protocol::{Answer, Card, LONGEST_REQUEST, Request, may_ask, parse},
+    protocol::{Answer, Card, LONGEST_REQUEST, Modem, Request, may_ask, parse},
     recording::{Recording, next_line},
 };
 use crate::{
@@ -134,6 +134,10 @@ impl Conversation {
                         .map_or_else(|error| refusal(error.to_string()), |cards| Answer::Sims { cards });
                     self.say(&answer).await?;
                 }
+                Ok(Request::Modems) => {
+                    let modems = backends.pool.snapshots().iter().map(|snapshot| modem(snapshot)).collect();
+                    self.say(&Answer::Modems { modems }).await?;
+                }
                 Ok(Request::SimAccept { slot }) => {
                     let answer = accept(backends, &slot).await;
                     self.say(&answer).await?;
@@ -218,6 +222,22 @@ async fn cards(backends: &Backends) -> Result<Vec<Card>, StoreError> {
         }
     });
     Ok(cards.collect())
+}
+
+fn modem(snapshot: &ModemSnapshot) -> Modem {
+    Modem {
+        slot: snapshot.slot.to_string(),
+        enabled: snapshot.enabled,
+        ready: snapshot.ready,
+        status: snapshot.status.clone(),
+        port: snapshot.port.clone(),
+        model: snapshot.model.clone(),
+        imei: snapshot.imei.clone(),
+        imsi: snapshot.imsi.clone(),
+        iccid: snapshot.iccid.clone(),
+        network: snapshot.network.clone(),
+        signal: snapshot.signal,
+    }
 }
 
 async fn accept(backends: &Backends, slot: &str) -> Answer {

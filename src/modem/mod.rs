@@ -31,6 +31,6 @@ mod usb;
 pub use connector::{Connector, SerialProbe};
 pub use port::{Opener, SerialPorts, Stream};
 pub use request::{AcceptError, Request, SubmitError, UssdAsk, UssdError, UssdReply};
-pub use survey::{Survey, survey};
+pub use survey::{Survey, SurveyedIdentity, survey};
 pub use tap::{Passed, Taps, Traffic};
 pub use task::ModemTask;

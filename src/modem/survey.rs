@@ -48,6 +48,25 @@ pub struct Survey {
     pub model: String,
     /// Why bring-up did not get to its end, if it did not.
     pub fault: Option<String>,
+    /// The card asks for a PIN, which was not entered.
+    pub pin_wanted: bool,
+    /// What it said of itself and of its card; texts are empty where it said nothing.
+    pub identity: SurveyedIdentity,
+}
+
+/// What a modem says of itself and of its card.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SurveyedIdentity {
+    /// `+CGSN`.
+    pub imei: String,
+    /// Serial number of the card.
+    pub iccid: String,
+    /// `+CIMI`.
+    pub imsi: String,
+    /// The network it is registered in.
+    pub network: String,
+    /// Raw `+CSQ` value, 99 unknown.
+    pub signal: u8,
 }
 
 /// Opens the port and asks. `record` is given everything that passes, unredacted, as it passes.
@@ -83,6 +102,7 @@ async fn converse(mut link: Link) -> Survey {
     let opened = Instant::now();
     let mut last = None;
     let mut fault = None;
+    let mut pin_wanted = false;
     loop {
         match machine.next(opened.elapsed(), last.as_ref()) {
             Step::Wait(pause) => {
@@ -98,7 +118,11 @@ async fn converse(mut link: Link) -> Survey {
                 }
             },
             // There is no PIN to try.
-            Step::PinAttempt { .. } | Step::Done(_) => break,
+            Step::PinAttempt { .. } => {
+                pin_wanted = true;
+                break;
+            }
+            Step::Done(_) => break,
             Step::Fail(error) => {
                 fault = Some(error.to_string());
                 break;
@@ -114,5 +138,13 @@ async fn converse(mut link: Link) -> Survey {
     let found = machine.found();
     let words = [&found.manufacturer, &found.model, &found.revision].map(String::as_str);
     let model = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    Survey { model, fault }
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let identity = SurveyedIdentity {
+        imei: found.imei.as_ref().map(ToString::to_string).unwrap_or_default(),
+        iccid: text(&found.iccid),
+        imsi: text(&found.imsi),
+        network: found.network.clone(),
+        signal: found.signal,
+    };
+    Survey { model, fault, pin_wanted, identity }
 }

@@ -3,11 +3,12 @@
 //!
 //! Decisions are pure: [`media`] sorts what is there, [`candidate`] judges a whole set with the daemon's own reader,
 //! [`network`], [`keys`], [`owned`], [`tokens`] and [`identity`] know one thing each; [`networkd`], [`firewall`],
-//! [`syslog`] and [`result`] render text. `durable`, `generation`, `exchange` and `memory` touch the disk, [`apply`]
-//! puts all in order.
+//! [`syslog`], [`result`] and [`suggested`] render text. `durable`, `generation`, `exchange` and `memory` touch the disk,
+//! `census` looks at the modems; [`apply`] and [`report`] put all in order.
 
 mod apply;
 pub mod candidate;
+mod census;
 mod durable;
 mod exchange;
 pub mod finding;
@@ -20,9 +21,12 @@ mod memory;
 pub mod network;
 pub mod networkd;
 pub mod owned;
+mod report;
 pub mod result;
+pub mod suggested;
 pub mod syslog;
 pub mod tokens;
 
 pub use apply::{Folders, ProvisionError, apply, rescue};
 pub use memory::Outcome;
+pub use report::{Reporting, report};

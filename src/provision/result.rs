@@ -1,7 +1,7 @@
 //! `result.txt`: what became of the operator's files, how the box is reached, what is plugged into it.
 //!
-//! The same facts give the same text. How strong a signal is, is shown but is no fact: it differs each time, and a card
-//! is not to be written for that.
+//! The same facts give the same text. What a modem is doing and how strong its signal is, is shown but is no fact: it
+//! differs each time, and a card is not to be written for that.
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -78,7 +78,7 @@ pub fn facts(report: &Report<'_>) -> String {
     digest(&SHA256, text.as_bytes()).as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-fn written(report: &Report<'_>, signals: bool) -> String {
+fn written(report: &Report<'_>, with_state: bool) -> String {
     let mut page = Page(String::new());
     page.line(&format!("smsgate, box {}", report.hostname));
     for outcome in report.outcome {
@@ -102,7 +102,7 @@ fn written(report: &Report<'_>, signals: bool) -> String {
     page.line(&format!("SHA-256:     {}", report.fingerprint));
     page.tokens(report.tokens);
     match report.running {
-        Some(running) => page.modems(running, signals),
+        Some(running) => page.modems(running, with_state),
         None => {
             page.head("Modems");
             page.line("The box has yet to look at them. Leave it running for some minutes; it writes this file again.");
@@ -157,7 +157,7 @@ impl Page {
         tokens.iter().for_each(|made| self.line(&format!("  {:width$}  {}", made.opens, made.token)));
     }
 
-    fn modems(&mut self, running: &Running, signals: bool) {
+    fn modems(&mut self, running: &Running, with_state: bool) {
         self.head("Modems");
         if running.modems.is_empty() {
             self.line("None was found.");
@@ -172,8 +172,9 @@ impl Page {
                 known(&modem.imsi),
                 known(&modem.iccid)
             ));
-            let signal = if signals { format!(", {}", strength(modem.signal)) } else { String::new() };
-            self.line(&format!("  {}{signal}", known(modem.state.trim_end_matches('.'))));
+            if with_state {
+                self.line(&format!("  {}, {}", known(modem.state.trim_end_matches('.')), strength(modem.signal)));
+            }
         }
         self.list("What could not be found out:", &running.gaps);
     }

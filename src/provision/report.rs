@@ -1,0 +1,107 @@
+//! `provision report`: tells the operator what only the running box knows. Nothing is written unless there is something
+//! new to tell: the card is his, and flash wears out.
+
+use std::{fs, time::Duration};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::{
+    apply::{Folders, ProvisionError, at},
+    census,
+    exchange::Media,
+    generation::Generations,
+    identity,
+    media::{CERTIFICATE_FILE, NETWORK_FILE},
+    memory::State,
+    network::{self, Network},
+    result::{self, RESULT_FILE, Report},
+    suggested::{self, SUGGESTED_FILE},
+};
+use crate::{
+    config::{self, Config, Source},
+    config_files::{GATEWAY_FILE, SIMS_FILE},
+    control,
+};
+
+/// What to look at, and how long.
+#[derive(Clone, Debug)]
+pub struct Reporting {
+    /// Where everything is.
+    pub folders: Folders,
+    /// How long modems and addresses may take.
+    pub wait: Duration,
+    /// Ports of modems.
+    pub ports: String,
+}
+
+/// Looks, and writes `result.txt` and the suggestion if they are due. Whether anything was written.
+///
+/// # Errors
+/// [`ProvisionError`]: there is no configuration in force, or the partition cannot be written.
+pub async fn report(reporting: &Reporting) -> Result<bool, ProvisionError> {
+    let Folders { media: media_folder, data, .. } = &reporting.folders;
+    let Some(media) = Media::open(media_folder) else { return Ok(false) };
+    let root = data.join("config");
+    let generations = Generations::open(&root).map_err(at(&root))?;
+    let files = generations.files().map_err(at(&root))?;
+    let state = data.join("state");
+    let state = State::open(&state).map_err(at(&state))?;
+    let tokens = state.unshown(generations.number.unwrap_or(0)).map_err(at(data))?;
+    let mut memory = state.recall();
+
+    let text = |name: &str| files.get(name).map(String::as_str).unwrap_or_default();
+    let network = files.get(NETWORK_FILE).and_then(|text| network::read(NETWORK_FILE, text, |_| true).ok());
+    let network = network.unwrap_or_default();
+    let sources = [GATEWAY_FILE, SIMS_FILE].map(|name| Source { name, text: text(name) });
+    let [gateway, sims] = sources;
+    let (Some(config), _) = config::load(gateway, sims) else {
+        return Err(ProvisionError::Damaged("run `smsgate check-config --config /data/config/current`".to_owned()));
+    };
+    let chain = match files.get(CERTIFICATE_FILE) {
+        Some(chain) => chain.clone(),
+        None => fs::read_to_string(data.join("tls/server.pem")).unwrap_or_default(),
+    };
+    let socket = control::socket_beside(&data.join("store/smsgate.db"));
+    let running = census::take(&socket, &reporting.ports, reporting.wait).await;
+
+    let Network { hostname, .. } = &network;
+    let report = Report {
+        outcome: std::slice::from_ref(&memory.outcome),
+        names: &memory.names,
+        generation: generations.number.unwrap_or(0),
+        hostname,
+        port: config.gateway.server.port,
+        fingerprint: &identity::fingerprint(&chain).unwrap_or_default(),
+        own_certificate: files.contains_key(CERTIFICATE_FILE),
+        tokens: &tokens,
+        running: Some(&running),
+    };
+    let facts = result::facts(&report);
+    let result = result::render(&report);
+    let is_told = tokens.is_empty() && memory.reported.as_ref() == Some(&facts) && media.has(RESULT_FILE);
+    let suggestion = suggested::render(&running.modems, &slot_names(&config), &reporting.ports);
+    let mut written = false;
+    if let Some(suggestion) = suggestion {
+        let sum = hex(&suggestion);
+        // What the operator has begun to complete is not written over.
+        if memory.suggested.as_ref() != Some(&sum) {
+            written |= media.put(SUGGESTED_FILE, &suggestion).map_err(at(media_folder))?;
+            memory.suggested = Some(sum);
+        }
+    }
+    if !is_told {
+        written |= media.put(RESULT_FILE, &result).map_err(at(media_folder))?;
+        memory.reported = Some(facts);
+    }
+    state.remember(&memory).map_err(at(data))?;
+    state.shown().map_err(at(data))?;
+    Ok(written)
+}
+
+fn slot_names(config: &Config) -> Vec<String> {
+    config.slots.iter().map(|slot| slot.id.to_string()).collect()
+}
+
+fn hex(text: &str) -> String {
+    digest(&SHA256, text.as_bytes()).as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
+}
