@@ -1,0 +1,125 @@
+//! The small scripts, and what shellcheck thinks of all of them.
+
+use std::{collections::BTreeSet, fs, process::Command};
+
+use crate::{
+    disk::{GPT, Machine, SNUG},
+    overlaid, project,
+};
+
+/// Longest a script may be.
+const MAX_LINES: usize = 150;
+
+fn machine() -> Machine {
+    let machine = Machine::new(GPT, SNUG);
+    machine.set("log", "");
+    machine
+}
+
+#[test]
+fn shellcheck_finds_nothing_and_every_script_is_looked_at() {
+    let files: Vec<_> = overlaid().into_iter().filter(|path| path.starts_with("usr/lib/smsgate")).collect();
+    let shell = |text: &str| text.starts_with("#!/bin/sh\n") || text.starts_with("# shellcheck shell=sh\n");
+    let mut seen = BTreeSet::new();
+    let mut sourced = BTreeSet::new();
+    for file in &files {
+        let path = project("overlay").join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        if !shell(&text) {
+            assert!(file.ends_with("nftables.default"), "{}: what is it?", file.display());
+            continue;
+        }
+        assert!(text.lines().count() <= MAX_LINES, "{}: {} lines", file.display(), text.lines().count());
+        seen.insert(file.file_name().unwrap().to_string_lossy().into_owned());
+        if !text.starts_with("#!") {
+            continue;
+        }
+        // Files that are sourced are looked at where they are sourced.
+        for line in text.lines() {
+            sourced.extend(line.strip_prefix(". \"${0%/*}/").map(|rest| rest.trim_end_matches('"').to_owned()));
+        }
+        sourced.insert(file.file_name().unwrap().to_string_lossy().into_owned());
+        let output = Command::new("shellcheck").args(["-x", "-a", "-s", "sh"]).arg(&path).output();
+        let output = output.expect("shellcheck is missing: run scripts/setup");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        // The images' shell; the tests here run on dash.
+        let output = Command::new("busybox").args(["sh", "-n"]).arg(&path).output();
+        let output = output.expect("busybox is missing: run scripts/setup");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(seen.len() > 8, "{seen:?}");
+    assert_eq!(seen, sourced, "a file that no script sources is not looked at");
+}
+
+#[test]
+fn the_rendered_packet_filter_comes_first_and_the_images_own_if_it_is_refused() {
+    for (rendered, loads, warning) in [(Some("fine"), 1, false), (Some("nonsense"), 2, true), (None, 1, false)] {
+        let machine = machine();
+        if let Some(text) = rendered {
+            machine.set("run/smsgate/nftables.conf", text);
+        }
+        machine.run("firewall", &[]);
+        assert_eq!(machine.ran("nft"), loads, "{rendered:?}");
+        assert_eq!(machine.path("run/smsgate/warnings.d/firewall").exists(), warning, "{rendered:?}");
+        let own = machine.text("log").unwrap().contains("nftables.default");
+        assert_eq!(own, rendered != Some("fine"), "{rendered:?}");
+    }
+}
+
+/// The kernel's own judgement, in a network of its own.
+#[test]
+fn the_packet_filter_is_one_that_nft_takes() {
+    let rules = project("overlay/usr/lib/smsgate/nftables.default");
+    let output =
+        Command::new("unshare").args(["--map-root-user", "--net", "nft", "--check", "--file"]).arg(&rules).output();
+    let output = output.expect("unshare is missing");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = fs::read_to_string(rules).unwrap();
+    for line in [
+        "type filter hook input priority filter; policy drop;",
+        "tcp dport 7000 ct state new jump api",
+        "update @pace4 { ip saddr limit rate over 20/second burst 20 packets } drop",
+        "add @open6 { ip6 saddr ct count over 64 } drop",
+    ] {
+        assert!(text.lines().any(|found| found.trim() == line), "{line}");
+    }
+    assert_eq!(text.matches("policy drop;").count(), 2);
+}
+
+#[test]
+fn a_watchdog_that_is_not_armed_is_a_warning() {
+    for (state, warning) in [(Some("active\n"), false), (Some("inactive\n"), true), (None, true)] {
+        let machine = machine();
+        if let Some(state) = state {
+            machine.set("sys/class/watchdog/watchdog0/state", state);
+        }
+        machine.run("watchdog-check", &["1"]);
+        assert_eq!(machine.path("run/smsgate/warnings.d/watchdog").exists(), warning, "{state:?}");
+    }
+}
+
+#[test]
+fn a_refused_configuration_leads_to_rescue_and_any_other_end_does_not() {
+    for (status, rescue) in [("78", true), ("1", false), ("TERM", false)] {
+        let machine = machine();
+        machine.set("run/smsgate/disk", "");
+        machine.start("stopped", &[], &[("EXIT_STATUS", status)], -1);
+        assert_eq!(machine.rescue().is_some(), rescue, "{status}");
+    }
+}
+
+#[test]
+fn provisioning_is_told_of_rescue_and_gives_the_box_its_name() {
+    let machine = Machine::new(GPT, SNUG);
+    machine.set("run/smsgate/hostname", "gateway-7\n");
+    machine.set("proc/sys/kernel/hostname", "");
+    machine.run("provision", &[]);
+    let log = machine.text("log").unwrap();
+    assert!(log.contains("smsgate provision apply\n"), "{log}");
+    assert_eq!(machine.text("proc/sys/kernel/hostname").as_deref(), Some("gateway-7\n"));
+    assert!(!machine.path("run/sgconfig").exists(), "SGCONFIG is not left mounted");
+
+    machine.set("run/smsgate/rescue", "no /data\n");
+    machine.run("provision", &[]);
+    assert!(machine.text("log").unwrap().contains("smsgate provision apply --rescue\n"));
+}
