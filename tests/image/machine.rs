@@ -155,11 +155,16 @@ impl Machine {
         Client { port: self.port, ca, name }
     }
 
-    /// A client as the operator has one: it knows the CA that the box put on SGCONFIG, and the box's usual name.
-    pub fn client_of(&self, disk: &Disk) -> Client {
-        let ca = self.folder.path().join("operators-ca.pem");
-        fs::write(&ca, disk.read("ca.pem").unwrap()).unwrap();
-        Client { port: self.port, ca, name: "smsgate.local".to_owned() }
+    /// A client as the operator has one: it knows the CA that the box put on SGCONFIG, and a name of the box.
+    pub fn client_of(&self, disk: &Disk, name: &str) -> Client {
+        self.client_trusting(&disk.read_text("ca.pem"), name)
+    }
+
+    /// A client that trusts another CA.
+    pub fn client_trusting(&self, ca: &str, name: &str) -> Client {
+        let file = self.folder.path().join("operators-ca.pem");
+        fs::write(&file, ca).unwrap();
+        Client { port: self.port, ca: file, name: name.to_owned() }
     }
 
     /// Everything the kernel and systemd wrote to the console.

@@ -15,12 +15,16 @@ mod api;
 mod boot;
 mod client;
 mod disk;
+mod first_boot;
 mod inside;
 mod machine;
 mod mailbox;
 mod mdns;
 mod modems;
+mod operator;
 mod pool;
 mod qmp;
+mod reset;
+mod result;
 #[path = "../rig/mod.rs"]
 mod rig;
