@@ -34,12 +34,12 @@ fn a_new_box_comes_up_and_answers() {
     assert!(disk.names().contains(&"result.txt".to_owned()), "{before:?}");
 }
 
-fn no_unit_has_failed(machine: &mut Machine) {
+pub fn no_unit_has_failed(machine: &mut Machine) {
     let failed = machine.succeed("systemctl --failed --plain --no-legend --no-pager");
     assert_eq!(failed, "", "{}", machine.run("journalctl --no-pager -p warning").text);
 }
 
-fn the_root_is_read_only(machine: &mut Machine) {
+pub fn the_root_is_read_only(machine: &mut Machine) {
     for path in ["/x", "/etc/x", "/usr/bin/x", "/home/x", "/root/x", "/opt/x"] {
         let output = machine.run(&format!("touch {path}"));
         assert_ne!(output.status, 0, "{path} could be written");
@@ -58,12 +58,12 @@ fn the_root_is_read_only(machine: &mut Machine) {
     }
 }
 
-fn nothing_runs_as_another_user(machine: &mut Machine) {
+pub fn nothing_runs_as_another_user(machine: &mut Machine) {
     assert_eq!(machine.succeed("find / /data /run /var /tmp -xdev -type f -perm /6000"), "");
 }
 
 /// Of TCP the API; of UDP mDNS, and DHCP's answers. What is bound to this machine alone is no business of others.
-fn only_the_api_and_mdns_listen(machine: &mut Machine) {
+pub fn only_the_api_and_mdns_listen(machine: &mut Machine) {
     let sockets = machine.succeed("netstat -lntu | tail -n +3");
     let mut open: Vec<_> = sockets
         .lines()
@@ -87,7 +87,7 @@ fn the_data_partition_was_made(machine: &mut Machine) {
     assert!(octets > 64 << 20, "DATA did not grow over the 16 MiB it was shipped with: {size}");
 }
 
-fn the_watchdog_is_armed(machine: &mut Machine) {
+pub fn the_watchdog_is_armed(machine: &mut Machine) {
     assert_eq!(machine.succeed("cat /sys/class/watchdog/watchdog0/state").trim(), "active");
 }
 
@@ -96,7 +96,7 @@ fn it_says_what_it_is(machine: &mut Machine) {
     assert!(release.contains("TEST image"), "{release}");
 }
 
-fn nobody_can_log_in(machine: &mut Machine) {
+pub fn nobody_can_log_in(machine: &mut Machine) {
     let passwords = machine.succeed("cut -d : -f 2 /etc/shadow");
     assert!(passwords.lines().all(|password| password.starts_with(['!', '*'])), "{passwords}");
     assert_eq!(machine.run("pgrep -l getty").text, "");

@@ -6,6 +6,7 @@
 use std::{
     fs::{self, File},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::PathBuf,
     process::{Command, Output},
 };
@@ -86,6 +87,16 @@ impl Disk {
     /// Every octet of SGCONFIG, for those who look for what should be gone.
     pub fn config_octets(&self) -> Vec<u8> {
         self.octets(self.partition("SGCONFIG"))
+    }
+
+    /// The first MiB of a partition.
+    pub fn head(&self, extent: Extent) -> Vec<u8> {
+        self.octets(Extent { length: 1 << 20, ..extent })
+    }
+
+    /// Octets of the image file that were ever written.
+    pub fn allocated(&self) -> u64 {
+        fs::metadata(self.path()).unwrap().blocks() * 512
     }
 
     /// Writes octets into a partition, from its start.

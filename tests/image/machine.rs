@@ -42,6 +42,8 @@ pub struct Options {
     pub unplugged: bool,
     /// Port of the mail server on this machine, which the box sees as 10.0.2.100:465.
     pub mail: Option<u16>,
+    /// UDP port of this machine behind which the box's mDNS is.
+    pub mdns: Option<u16>,
     /// How many ports USB devices may be plugged into, and the folder of the emulator's sockets for them.
     pub usb: Option<(usize, PathBuf)>,
     /// What the clock says when the power comes, as `2026-01-31T12:00:00`.
@@ -76,6 +78,9 @@ impl Machine {
         }
         if let Some(port) = options.mail {
             command.args(["--mail", &port.to_string()]);
+        }
+        if let Some(port) = options.mdns {
+            command.args(["--mdns", &port.to_string()]);
         }
         if let Some((count, sockets)) = &options.usb {
             command.args(["--usb", &count.to_string()]).arg(sockets);
@@ -148,6 +153,18 @@ impl Machine {
         fs::write(&ca, self.succeed("cat /data/tls/ca.pem")).unwrap();
         let name = self.succeed("hostname").trim().to_owned();
         Client { port: self.port, ca, name }
+    }
+
+    /// A client as the operator has one: it knows the CA that the box put on SGCONFIG, and a name of the box.
+    pub fn client_of(&self, disk: &Disk, name: &str) -> Client {
+        self.client_trusting(&disk.read_text("ca.pem"), name)
+    }
+
+    /// A client that trusts another CA.
+    pub fn client_trusting(&self, ca: &str, name: &str) -> Client {
+        let file = self.folder.path().join("operators-ca.pem");
+        fs::write(&file, ca).unwrap();
+        Client { port: self.port, ca: file, name: name.to_owned() }
     }
 
     /// Everything the kernel and systemd wrote to the console.

@@ -11,10 +11,20 @@
 #![allow(clippy::print_stderr, reason = "a failed test shows the console, and figures are shown")]
 
 mod agent;
+mod api;
 mod boot;
 mod client;
 mod disk;
+mod first_boot;
+mod inside;
 mod machine;
+mod mailbox;
+mod mdns;
+mod modems;
+mod operator;
+mod pool;
 mod qmp;
+mod reset;
+mod result;
 #[path = "../rig/mod.rs"]
 mod rig;

@@ -137,7 +137,8 @@ fn private_file(path: &Path, text: &str) {
     fs::rename(next, path).unwrap();
 }
 
-fn hash(token: &str) -> String {
+/// As the configuration has a token.
+pub fn hash(token: &str) -> String {
     let sum = digest(&SHA256, token.as_bytes());
     let digits: String = sum.as_ref().iter().map(|octet| format!("{octet:02x}")).collect();
     format!("sha256:{digits}")

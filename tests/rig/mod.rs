@@ -25,7 +25,7 @@ use std::{
 };
 
 pub use api::{Api, Sms, text_of};
-pub use files::{ONCE_TOKEN, Sim, Site, TOKEN};
+pub use files::{ONCE_TOKEN, Sim, Site, TOKEN, hash};
 pub use network::Network;
 pub use process::Process;
 use serde_json::Value as Json;
@@ -198,7 +198,8 @@ pub struct Mail {
 }
 
 impl Mail {
-    fn all(file: &Path) -> Vec<Self> {
+    /// Those the server has written to a file so far.
+    pub fn all(file: &Path) -> Vec<Self> {
         let text = fs::read_to_string(file).unwrap();
         let complete = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
         complete
