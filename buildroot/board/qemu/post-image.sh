@@ -1,0 +1,12 @@
+#!/bin/sh
+# Before genimage makes the disk: the description of it, and the boot loader's menu.
+# Called as: post-image.sh IMAGES -c IMAGES/genimage.cfg BOARD
+set -eu
+images=$1
+config=$3
+board=$4
+here=$(dirname "$0")
+
+cat "$here/../$board/genimage.cfg" "$here/partitions.cfg" >"$config"
+cp "$here/../common/sgconfig.txt" "$images"
+install -m 644 "$here/../$board/grub.cfg" "$images/efi-part/EFI/BOOT/grub.cfg"
