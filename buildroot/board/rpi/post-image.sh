@@ -17,3 +17,6 @@ cp "$here/autoboot.txt" "$autoboot"
 missing=$((size - $(wc -c <"$autoboot")))
 [ "$missing" -ge 0 ] || { echo "autoboot.txt has more than $size bytes" >&2; exit 1; }
 head -c "$missing" /dev/zero | tr '\0' '\n' >>"$autoboot"
+
+# Zeros that are there: a hole would be left out by tools that copy only what is mapped.
+head -c 1048576 /dev/zero >"$images/data.img"
