@@ -54,10 +54,10 @@ define SMSGATE_INSTALL_INIT_SYSTEMD
 		$(TARGET_DIR)/usr/lib/systemd/system/smsgate.service
 endef
 
-# maint is who logs in by SSH, if a key was provided. Neither has a password.
+# As in the overlay's sysusers.d. maint logs in by SSH if a key was provided.
 define SMSGATE_USERS
 	smsgate 650 smsgate 650 * - - dialout SMS gateway
-	maint 651 maint 651 * - /bin/sh - Maintenance
+	maint 651 maint 651 * /run/smsgate/maint /bin/sh systemd-journal Maintenance
 endef
 
 $(eval $(cargo-package))
