@@ -5,7 +5,6 @@
 ################################################################################
 
 SMSGATE_VERSION = 0.1.0
-SMSGATE_SOURCE = smsgate-$(SMSGATE_VERSION).tar.gz
 SMSGATE_SITE = $(call qstrip,$(BR2_PACKAGE_SMSGATE_SITE))
 SMSGATE_LICENSE = MIT or Apache-2.0
 SMSGATE_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE
