@@ -12,7 +12,7 @@ const NETWORK: &str = "[network]\naddress = 192.0.2.7/24 2001:db8::7/64\ngateway
 fn check_rules(folders: &Folders) {
     let rules = folders.at("run/smsgate/nftables.conf");
     let mut check = Command::new("unshare");
-    let checked = check.args(["--map-root-user", "--net", "nft", "-c", "-f"]).arg(rules).output().unwrap();
+    let checked = check.args(["--map-root-user", "--net", "/usr/sbin/nft", "-c", "-f"]).arg(rules).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
