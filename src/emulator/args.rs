@@ -14,7 +14,7 @@ use super::{
 #[derive(clap::Args, Clone, Debug)]
 pub struct EmulateArgs {
     /// How many modems on ptys, in --dir
-    #[arg(long, default_value_t = 4, value_name = "N")]
+    #[arg(long, default_value_t = 4, value_name = "N", requires = "dir")]
     pub modems: usize,
     /// Folder for the links modem-00, modem-01, ...
     #[arg(long, required_unless_present = "usb_redir")]
@@ -34,7 +34,7 @@ pub struct EmulateArgs {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Play this recorded session on a link trace-00, the next one on trace-01, ...
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "dir")]
     pub trace: Vec<PathBuf>,
     /// Control socket
     #[arg(long, value_name = "SOCKET")]

@@ -117,6 +117,15 @@ mod tests {
     use super::*;
     use crate::emulator::usb::kinds::KINDS;
 
+    /// An interface as it reads back.
+    struct Seen {
+        number: u8,
+        class: [u8; 3],
+        count: u8,
+        /// Address and kind of each endpoint.
+        endpoints: Vec<(u8, u8)>,
+    }
+
     /// Type and octets of each descriptor in a row of them, as a driver walks it.
     fn walk(mut octets: &[u8]) -> Vec<(u8, Vec<u8>)> {
         let mut found = Vec::new();
@@ -136,21 +145,23 @@ mod tests {
             let parts = walk(&octets);
             assert_eq!(usize::from(u16::from_le_bytes([octets[2], octets[3]])), octets.len(), "{}", kind.name);
             assert_eq!(usize::from(octets[4]), kind.interfaces.len(), "{}", kind.name);
-            let mut interface = None;
-            let mut seen: Vec<(u8, [u8; 3], u8, Vec<(u8, u8)>)> = Vec::new();
+            let mut seen: Vec<Seen> = Vec::new();
             for (descriptor, octets) in &parts[1..] {
                 match *descriptor {
-                    4 => {
-                        interface = Some(octets[2]);
-                        seen.push((octets[2], [octets[5], octets[6], octets[7]], octets[4], Vec::new()));
-                    }
-                    5 => seen.last_mut().unwrap().3.push((octets[2], octets[3])),
+                    4 => seen.push(Seen {
+                        number: octets[2],
+                        class: [octets[5], octets[6], octets[7]],
+                        count: octets[4],
+                        endpoints: Vec::new(),
+                    }),
+                    5 => seen.last_mut().unwrap().endpoints.push((octets[2], octets[3])),
                     other => panic!("{}: descriptor {other}", kind.name),
                 }
             }
-            assert_eq!(interface.map(usize::from), Some(kind.interfaces.len() - 1));
-            for ((number, class, count, endpoints), of) in seen.iter().zip(kind.interfaces) {
-                assert_eq!(*class, of.class, "{} {number}", kind.name);
+            assert_eq!(seen.len(), kind.interfaces.len());
+            for (at, (seen, of)) in seen.iter().zip(kind.interfaces).enumerate() {
+                let Seen { number, class, count, endpoints } = seen;
+                assert_eq!((usize::from(*number), *class), (at, of.class), "{}", kind.name);
                 assert_eq!(usize::from(*count), endpoints.len(), "{} {number}", kind.name);
                 assert!(endpoints.contains(&(of.bulk_in, 2)) && endpoints.contains(&(of.bulk_out, 2)));
                 assert_eq!(endpoints.iter().find(|(_, transfer)| *transfer == 3).map(|one| one.0), of.interrupt_in);

@@ -117,28 +117,30 @@ mod tests {
         head.bytes(&[0; 15]).0
     }
 
+    /// Operation, octets wanted; data, residue and result that come.
+    type Case = (u8, u32, Option<&'static [u8]>, (u32, u8));
+
     fn status(residue: u32, failed: u8) -> Vec<u8> {
         Octets::default().u32(STATUS_SIGNATURE).u32(7).u32(residue).u8(failed).0
     }
 
     #[test]
     fn a_system_sees_an_empty_reader() {
-        // Operation, octets wanted, direction; data and status that come.
-        let table: [(u8, u32, u8, Option<&[u8]>, Vec<u8>); 6] = [
-            (INQUIRY, 36, 0x80, Some(&INQUIRY_DATA), status(0, 0)),
-            (INQUIRY, 5, 0x80, Some(&INQUIRY_DATA[..5]), status(0, 0)),
-            (INQUIRY, 255, 0x80, Some(&INQUIRY_DATA), status(219, 0)),
-            (REQUEST_SENSE, 18, 0x80, Some(&SENSE_DATA), status(0, 0)),
-            (TEST_UNIT_READY, 0, 0, None, status(0, 1)),
-            (0x25, 8, 0x80, Some(&[]), status(8, 1)),
+        let table: [Case; 6] = [
+            (INQUIRY, 36, Some(&INQUIRY_DATA), (0, 0)),
+            (INQUIRY, 5, Some(&INQUIRY_DATA[..5]), (0, 0)),
+            (INQUIRY, 255, Some(&INQUIRY_DATA), (219, 0)),
+            (REQUEST_SENSE, 18, Some(&SENSE_DATA), (0, 0)),
+            (TEST_UNIT_READY, 0, None, (0, 1)),
+            (0x25, 8, Some(&[]), (8, 1)),
         ];
-        for (operation, length, flags, data, status) in table {
+        for (operation, length, data, (residue, failed)) in table {
             let mut storage = Storage::default();
-            storage.take(&command(operation, length, flags));
+            storage.take(&command(operation, length, 0x80));
             if let Some(data) = data {
                 assert_eq!(storage.give(512).as_deref(), Some(data), "{operation:02x}");
             }
-            assert_eq!(storage.give(13), Some(status), "{operation:02x}");
+            assert_eq!(storage.give(13), Some(status(residue, failed)), "{operation:02x}");
             assert_eq!(storage.give(13), None, "{operation:02x}");
         }
     }
