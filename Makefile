@@ -7,7 +7,8 @@ DESTDIR ?=
 export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fmt lint deny install uninstall deps build package-files deb sbom licences cross cross-test
+.PHONY: help demo test bench fmt lint deny install uninstall deps build package-files deb sbom licences cross cross-test \
+	test-image boot image-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +79,31 @@ cross-test: ## the same built cheaply, and what needs no device tested on an emu
 	$(ARM_CARGO) build $(ARM_OPTIONS)
 	$(ARM_CARGO) test $(ARM_OPTIONS) --lib -- $(ARM_TESTS)
 	scripts/test-cross target/cross/$(ARM)/$(ARM_PROFILE)/smsgate
+
+# The test image: the appliance's files on a root of Debian's packages, for QEMU. ARCH= is one of the two alone.
+ARCH ?= x86_64 aarch64
+TEST_IMAGES = $(ARCH:%=test-image-%)
+.PHONY: $(TEST_IMAGES)
+
+test-image: $(TEST_IMAGES) ## the TEST image for ARCH (both: x86_64, aarch64), to target/test-image/ARCH
+
+test-image-x86_64: build
+	@scripts/setup image-test
+	@scripts/test-image x86_64 target/test-image/x86_64 target/release/smsgate
+
+test-image-aarch64: cross
+	@scripts/setup image-test
+	@scripts/test-image aarch64 target/test-image/aarch64 target/cross/$(ARM)/release/smsgate
+
+boot: ARCH = x86_64
+boot: build ## the test image for ARCH on this terminal, with four USB modems and its port 7000 on PORT
+	@$(MAKE) --no-print-directory test-image ARCH=$(ARCH)
+	@tests/image/boot $(ARCH)
+
+# One machine at a time: each takes all the processors that there are.
+image-test: test-image-x86_64 ## the tests of the appliance as a whole, in virtual machines
+	@scripts/setup
+	$(CARGO) test --locked --test image -- --test-threads 1 --nocapture
 
 sbom: ## what is in the binary, as CycloneDX, to target/package/smsgate.cdx.json
 	@scripts/setup release
