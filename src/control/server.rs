@@ -135,7 +135,7 @@ impl Conversation {
                     self.say(&answer).await?;
                 }
                 Ok(Request::Modems) => {
-                    let modems = backends.pool.snapshots().iter().map(|snapshot| modem(snapshot)).collect();
+                    let modems = backends.pool.snapshots().iter().map(modem).collect();
                     self.say(&Answer::Modems { modems }).await?;
                 }
                 Ok(Request::SimAccept { slot }) => {

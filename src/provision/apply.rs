@@ -19,13 +19,17 @@ use super::{
     generation::{self, Generations},
     identity::{self, Authority, IdentityError},
     keys,
-    media::{CERTIFICATE_FILE, KEYS_FILE, SYSLOG_CA_FILE},
+    media::{CERTIFICATE_FILE, KEYS_FILE, NETWORK_FILE, SYSLOG_CA_FILE},
     memory::{Memory, Outcome, State},
-    network::Network,
+    network::{self, Network},
     networkd,
     result::{self, RESULT_FILE, Report},
     syslog,
     tokens::{Made, Mint},
+};
+use crate::{
+    config::{self, Source},
+    config_files::{GATEWAY_FILE, SIMS_FILE},
 };
 
 /// The API's port where nothing says otherwise.
@@ -91,7 +95,7 @@ pub fn apply(folders: &Folders, epoch: Option<Timestamp>, mint: Mint<'_>) -> Res
     let applied = provision(folders, epoch, mint);
     if let Err(error) = &applied {
         // In the worst case nothing works; then at least the first error is told.
-        let _ = rescue(folders);
+        let _ = render_in_force(folders).or_else(|_| rescue(folders));
         let warnings = folders.run.join("smsgate/warnings.d");
         let usable = generation::current(&folders.data.join("config")).is_some();
         let (path, what) = if usable {
@@ -105,6 +109,17 @@ pub fn apply(folders: &Folders, epoch: Option<Timestamp>, mint: Mint<'_>) -> Res
     applied
 }
 
+/// What the configuration in force says, where the way to a new one failed.
+fn render_in_force(folders: &Folders) -> Result<(), ProvisionError> {
+    let root = folders.data.join("config");
+    let files = generation::in_force(&root).map_err(at(&root))?;
+    let text = |name: &str| files.get(name).map(String::as_str).unwrap_or_default();
+    let network = network::read(NETWORK_FILE, text(NETWORK_FILE), |_| true).unwrap_or_default();
+    let [gateway, sims] = [GATEWAY_FILE, SIMS_FILE].map(|name| Source { name, text: text(name) });
+    let port = config::load(gateway, sims).0.map_or(PORT, |config| config.gateway.server.port);
+    render(folders, &network, port, &files).map_err(at(&folders.run))
+}
+
 fn provision(folders: &Folders, epoch: Option<Timestamp>, mint: Mint<'_>) -> Result<Outcome, ProvisionError> {
     let data = &folders.data;
     make_folders(data)?;
@@ -114,7 +129,9 @@ fn provision(folders: &Folders, epoch: Option<Timestamp>, mint: Mint<'_>) -> Res
     let state = data.join("state");
     let state = State::open(&state).map_err(at(&state))?;
     let media = Media::open(&folders.media);
-    let given = media.as_ref().map_or_else(|| Ok(Given::default()), Media::read).map_err(at(&folders.media))?;
+    // A card that cannot be read is told of at the end: it keeps nothing else from working.
+    let read = media.as_ref().map_or_else(|| Ok(Given::default()), Media::read);
+    let (given, unreadable) = read.map_or_else(|error| (Given::default(), Some(error)), |given| (given, None));
 
     let now = not_later_than_now(epoch);
     let layout = Layout { data: data.display().to_string() };
@@ -139,6 +156,9 @@ fn provision(folders: &Folders, epoch: Option<Timestamp>, mint: Mint<'_>) -> Res
     state.remember(&memory).map_err(at(data))?;
     render(folders, &accepted.network, accepted.config.gateway.server.port, &accepted.files)
         .map_err(at(&folders.run))?;
+    if let Some(error) = unreadable {
+        return Err(at(&folders.media)(error));
+    }
     if let Some(media) = media {
         let failed = at(&folders.media);
         tell(&media, &given, &memory, &accepted, &generations, &tokens, &chain, &authority).map_err(failed)?;

@@ -65,7 +65,11 @@ fn links(pattern: &str) -> Links {
 fn slots(socket: &Path) -> Result<Vec<control::protocol::Modem>, ClientError> {
     match Client::connect(socket)?.ask(&Request::Modems)? {
         Answer::Modems { modems } => Ok(modems),
-        _ => Err(ClientError::Refused("the gateway is of another version".to_owned())),
+        Answer::Accepted { .. }
+        | Answer::End { .. }
+        | Answer::Error { .. }
+        | Answer::Line { .. }
+        | Answer::Sims { .. } => Err(ClientError::Refused("the gateway is of another version".to_owned())),
     }
 }
 

@@ -36,13 +36,7 @@ impl Generations {
 
     /// The files of the one in force; empty if there is none.
     pub(super) fn files(&self) -> io::Result<Files> {
-        let mut files = Files::new();
-        let Some(number) = self.number else { return Ok(files) };
-        for entry in fs::read_dir(self.folder_of(number))? {
-            let entry = entry?;
-            files.insert(entry.file_name().to_string_lossy().into_owned(), fs::read_to_string(entry.path())?);
-        }
-        Ok(files)
+        if self.number.is_none() { Ok(Files::new()) } else { in_force(&self.root) }
     }
 
     /// The number that the next one will have.
@@ -91,6 +85,16 @@ pub(super) fn current(root: &Path) -> Option<u64> {
     let target = fs::read_link(root.join(CURRENT)).ok()?;
     let number = number_in(target.to_str()?)?;
     root.join(target).is_dir().then_some(number)
+}
+
+/// The files of the generation in force.
+pub(super) fn in_force(root: &Path) -> io::Result<Files> {
+    let mut files = Files::new();
+    for entry in fs::read_dir(root.join(CURRENT))? {
+        let entry = entry?;
+        files.insert(entry.file_name().to_string_lossy().into_owned(), fs::read_to_string(entry.path())?);
+    }
+    Ok(files)
 }
 
 fn number_in(name: &str) -> Option<u64> {

@@ -21,7 +21,7 @@ fn check_rules(folders: &Folders) {
 fn nftables_takes_the_rules() {
     let folders = Folders::booted();
     check_rules(&folders);
-    assert!(!folders.read("run/smsgate/nftables.conf").contains("22"));
+    assert!(!folders.read("run/smsgate/nftables.conf").contains("{ 22,"));
     folders.put("network.conf", NETWORK);
     folders.put("authorized_keys", KEY);
     folders.apply();
@@ -45,7 +45,7 @@ fn what_is_no_longer_wanted_is_no_longer_rendered() {
     folders.apply();
     optional.iter().for_each(|path| assert!(!folders.at("run").join(path).exists(), "{path}"));
     assert!(!folders.at("data/config/current/authorized_keys").exists());
-    assert!(!folders.read("run/smsgate/nftables.conf").contains("22"));
+    assert!(!folders.read("run/smsgate/nftables.conf").contains("{ 22,"));
 }
 
 #[test]
@@ -68,4 +68,20 @@ fn a_data_folder_that_cannot_be_written_ends_in_rescue_with_the_reason() {
     let reason = folders.read("run/smsgate/rescue");
     assert!(reason.starts_with("there is no configuration: ") && reason.lines().count() == 1, "{reason}");
     assert!(folders.read("run/systemd/network/10-lan.network").contains("DHCP=yes"));
+}
+
+#[test]
+fn what_fails_later_leaves_the_network_of_the_configuration_in_force() {
+    let folders = Folders::booted();
+    folders.put("network.conf", NETWORK);
+    folders.apply();
+    fs::remove_dir_all(folders.at("run/systemd")).unwrap();
+    // Nothing can be written there any more, whoever asks.
+    fs::remove_file(folders.at("data/state/provision.json")).unwrap();
+    fs::create_dir_all(folders.at("data/state/provision.json/in the way")).unwrap();
+    let output = folders.command("apply").output().unwrap();
+    assert_eq!(output.status.code(), Some(73), "{output:?}");
+    assert!(folders.read("run/systemd/network/11-lan-vlan.network").contains("192.0.2.7/24"));
+    assert!(folders.read("run/smsgate/warnings.d/provision").starts_with("provisioning failed: "));
+    assert!(!folders.at("run/smsgate/rescue").exists());
 }
