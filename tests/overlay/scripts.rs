@@ -112,11 +112,14 @@ fn a_refused_configuration_leads_to_rescue_and_any_other_end_does_not() {
 fn provisioning_is_told_of_rescue_and_gives_the_box_its_name() {
     let machine = Machine::new(GPT, SNUG);
     machine.set("run/smsgate/hostname", "gateway-7\n");
+    machine.set("run/smsgate/timezone", "Europe/Vienna\n");
     machine.set("proc/sys/kernel/hostname", "");
     machine.run("provision", &[]);
     let log = machine.text("log").unwrap();
     assert!(log.contains("smsgate provision apply\n"), "{log}");
     assert_eq!(machine.text("proc/sys/kernel/hostname").as_deref(), Some("gateway-7\n"));
+    let zone = fs::read_link(machine.path("run/smsgate/localtime")).unwrap();
+    assert_eq!(zone.to_str(), Some("/usr/share/zoneinfo/Europe/Vienna"));
     assert!(!machine.path("run/sgconfig").exists(), "SGCONFIG is not left mounted");
 
     machine.set("run/smsgate/rescue", "no /data\n");
