@@ -6,8 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
-    os::unix::fs::MetadataExt as _,
+    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -20,6 +19,7 @@ use tokio::{
 };
 
 use super::{
+    device::{Device, Identity},
     hints::Hints,
     sought::{Sought, Target},
 };
@@ -160,21 +160,6 @@ struct Waiting {
     since: Instant,
 }
 
-/// Tells a device from another one that takes its name.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    changed: (i64, i64),
-}
-
-impl Identity {
-    fn of(path: &Path) -> io::Result<Self> {
-        let data = fs::metadata(path)?;
-        Ok(Self { device: data.dev(), inode: data.ino(), changed: (data.ctime(), data.ctime_nsec()) })
-    }
-}
-
 struct Known {
     identity: Identity,
     answer: Answer,
@@ -190,21 +175,6 @@ enum Answer {
         again: Instant,
         patience: Duration,
     },
-}
-
-/// A port as the configuration names it, and the device behind it.
-struct Device {
-    path: PathBuf,
-    canonical: PathBuf,
-    identity: Identity,
-}
-
-impl Device {
-    fn at(path: PathBuf) -> Option<Self> {
-        let canonical = fs::canonicalize(&path).ok()?;
-        let identity = Identity::of(&canonical).ok()?;
-        Some(Self { path, canonical, identity })
-    }
 }
 
 struct Probed {
@@ -278,11 +248,12 @@ impl<P: Probe> Seeker<P> {
         self.forget();
         let now = Instant::now();
         let mut next = now + RARELY;
+        let mut found = BTreeMap::new();
         for waiting in std::mem::take(&mut self.waiting) {
             if waiting.reply.is_closed() {
                 continue;
             }
-            match self.find(&waiting, &mut next) {
+            match self.find(&waiting, &mut found, &mut next) {
                 Some(device) => self.grant(device, waiting.reply),
                 None => self.waiting.push(waiting),
             }
@@ -300,16 +271,18 @@ impl<P: Probe> Seeker<P> {
         });
     }
 
-    fn find(&mut self, waiting: &Waiting, next: &mut Instant) -> Option<Device> {
+    /// `found` keeps what each pattern leads to: many slots have the same one, and looking takes a pool of links long.
+    fn find(
+        &mut self,
+        waiting: &Waiting,
+        found: &mut BTreeMap<String, Vec<Device>>,
+        next: &mut Instant,
+    ) -> Option<Device> {
         match &waiting.target {
             Target::Fixed(port) => Device::at(port.clone()).filter(|device| self.is_free(device)),
             Target::Pattern { pattern, imei } => {
-                let fixed: Vec<_> = self.sought.fixed.iter().filter_map(|port| fs::canonicalize(port).ok()).collect();
-                let paths = glob::glob(pattern).into_iter().flatten().filter_map(Result::ok);
-                let devices: Vec<_> = paths
-                    .filter_map(Device::at)
-                    .filter(|device| !fixed.contains(&device.canonical) && self.is_free(device))
-                    .collect();
+                let all = found.entry(pattern.clone()).or_insert_with(|| self.devices(pattern));
+                let devices: Vec<_> = all.iter().filter(|device| self.is_free(device)).cloned().collect();
                 let hinted = imei.as_ref().and_then(|imei| self.hints.port_of(imei)).map(Path::to_owned);
                 let (first, others): (Vec<_>, Vec<_>) =
                     devices.into_iter().partition(|device| Some(&device.path) == hinted.as_ref());
@@ -322,8 +295,8 @@ impl<P: Probe> Seeker<P> {
                         return Some(device);
                     }
                 }
-                if let Some(found) = others.iter().position(|device| self.suits(device, imei.as_ref())) {
-                    return others.into_iter().nth(found);
+                if let Some(suiting) = others.iter().position(|device| self.suits(device, imei.as_ref())) {
+                    return others.into_iter().nth(suiting);
                 }
                 if head_start {
                     *next = (*next).min(waiting.since + HEAD_START);
@@ -335,6 +308,12 @@ impl<P: Probe> Seeker<P> {
                 None
             }
         }
+    }
+
+    /// What a pattern leads to, but for ports that slots name outright.
+    fn devices(&self, pattern: &str) -> Vec<Device> {
+        let fixed: Vec<_> = self.sought.fixed.iter().filter_map(|port| fs::canonicalize(port).ok()).collect();
+        Device::of_pattern(pattern).filter(|device| !fixed.contains(&device.canonical)).collect()
     }
 
     fn is_free(&self, device: &Device) -> bool {

@@ -6,6 +6,7 @@
 mod backoff;
 pub mod bringup;
 pub mod connector;
+mod device;
 pub mod discovery;
 pub mod health;
 pub mod hints;

@@ -27,6 +27,8 @@ use crate::{
 
 /// A session that lasted this long counts as one that worked.
 const WORKED: Duration = Duration::from_secs(120);
+/// Longest pause before a modem is looked for whose port went away while it worked: whoever plugs it in again waits for it.
+const PROMPTLY: Duration = Duration::from_secs(2);
 /// How many requests wait for one modem before it counts as busy.
 const MAILBOX: usize = 16;
 
@@ -152,7 +154,9 @@ impl ModemTask {
             match recovery.failed(&context, &connector, end.failure()).await {
                 Step::StartOver => {
                     context.down(end.status(), &reason);
-                    sleep(backoff.next(spread(slot.as_str()))).await;
+                    let pause = backoff.next(spread(slot.as_str()));
+                    let unplugged = matches!(end, End::Lost(_));
+                    sleep(if unplugged { pause.min(PROMPTLY) } else { pause }).await;
                 }
                 Step::Try { rung, after } => {
                     context.down(end.status(), &reason);

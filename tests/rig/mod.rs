@@ -40,6 +40,8 @@ pub struct Rig {
     pub network: Network,
     /// Variables of the daemon beside its own.
     pub environment: Vec<(&'static str, String)>,
+    /// Arguments of the daemon beside its own.
+    pub arguments: Vec<String>,
     daemon: Option<Process>,
     mail: Option<Process>,
     emulator: Process,
@@ -67,7 +69,16 @@ impl Rig {
         let network = Network::connect(&control);
         let first = root.join("dev/modem-00");
         until("the links of the modems", || modems == 0 || first.exists());
-        Self { site, network, environment: Vec::new(), daemon: None, mail: Some(mail), emulator, folder }
+        Self {
+            site,
+            network,
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            daemon: None,
+            mail: Some(mail),
+            emulator,
+            folder,
+        }
     }
 
     /// Starts the daemon and waits until it answers.
@@ -94,7 +105,7 @@ impl Rig {
     /// A daemon with this configuration, whatever comes of it.
     pub fn another_daemon(&self) -> Process {
         let mut command = Command::new(binary());
-        command.arg("run").arg("--config").arg(self.site.config_folder());
+        command.arg("run").arg("--config").arg(self.site.config_folder()).args(&self.arguments);
         command.env_clear().env("TZ", "UTC").envs(self.environment.iter().map(|(name, value)| (name, value)));
         Process::start(command)
     }
