@@ -53,7 +53,7 @@ fn a_box_is_set_up_with_good_files(disk: &Disk) -> Identity {
         disk.write(name, text.as_bytes());
     }
     let mut machine = Machine::boot(disk, &Options::default());
-    let told = Told::by(&mut machine, disk);
+    let told = Told::of_files(&mut machine, disk);
     told.has("OK, applied: authorized_keys, network.conf, sim-cards.conf, smsgate.conf, tls.crt, tls.key.");
     told.has("Configuration in force: number 1.");
     told.has("yours (tls.crt)");
@@ -117,7 +117,7 @@ fn the_power_fails(disk: &Disk, moment: Moment) {
 
 fn the_box_comes_up_as_new(disk: &Disk, before: &Identity) -> Identity {
     let mut machine = Machine::boot(disk, &Options::default());
-    let told = Told::by(&mut machine, disk);
+    let told = Told::of_files(&mut machine, disk);
     told.has("OK, applied: network.conf.");
     told.has("Configuration in force: number 1.");
     let api = Api { client: machine.client_of(disk, "second.local"), token: told.tokens()["get_health_state"].clone() };
