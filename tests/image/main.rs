@@ -12,6 +12,7 @@
 
 mod agent;
 mod api;
+mod bad_files;
 mod boot;
 mod client;
 mod disk;
