@@ -48,6 +48,10 @@ pub struct Options {
     pub usb: Option<(usize, PathBuf)>,
     /// What the clock says when the power comes, as `2026-01-31T12:00:00`.
     pub clock: Option<String>,
+    /// Where QEMU notes every write to the disk, and every flush (dm-log-writes).
+    pub writes: Option<PathBuf>,
+    /// One processor instead of two.
+    pub single: bool,
     /// More for the kernel's command line.
     pub append: String,
 }
@@ -87,6 +91,12 @@ impl Machine {
         }
         if let Some(clock) = &options.clock {
             command.args(["--clock", clock]);
+        }
+        if let Some(log) = &options.writes {
+            command.arg("--log-writes").arg(log);
+        }
+        if options.single {
+            command.arg("--single");
         }
         command.args(["--append", &options.append, "--", "-serial"]);
         command.arg(format!("file:{}", folder.path().join("console").display()));

@@ -12,10 +12,13 @@
 
 mod agent;
 mod api;
+mod arm;
 mod boot;
 mod client;
+mod data;
 mod disk;
 mod first_boot;
+mod idle;
 mod inside;
 mod machine;
 mod mailbox;
@@ -23,8 +26,11 @@ mod mdns;
 mod modems;
 mod operator;
 mod pool;
+mod power;
 mod qmp;
 mod reset;
 mod result;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod trouble;
+mod volatile;

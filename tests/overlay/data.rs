@@ -92,6 +92,26 @@ fn what_is_not_ours_is_never_formatted_unless_asked_for() {
 }
 
 #[test]
+fn a_box_in_use_whose_data_is_blank_does_not_become_a_new_one_by_itself() {
+    let machine = Machine::new(GPT, SNUG);
+    machine.set("card/result.txt", "OK");
+    machine.run("data", &[]);
+    let reason = machine.rescue().unwrap();
+    assert!(reason.contains("is blank although") && reason.contains("factory-reset on SGCONFIG"), "{reason}");
+    assert_eq!((machine.ran("mkfs.ext4"), machine.text("card/result.txt").as_deref()), (0, Some("OK")));
+
+    machine.restart();
+    machine.set("card/factory-reset", "");
+    machine.run("data", &[]);
+    assert_eq!(machine.rescue(), None);
+    assert!(machine.file_system("vda5").is_some());
+    machine.restart();
+    machine.set("card/result.txt", "OK");
+    machine.run("data", &[]);
+    assert_eq!((machine.rescue(), machine.ran("mkfs.ext4")), (None, 0));
+}
+
+#[test]
 fn a_factory_reset_takes_what_the_box_wrote_and_leaves_what_is_to_be_applied() {
     let machine = Machine::new(GPT, DISK);
     machine.run("data", &[]);
