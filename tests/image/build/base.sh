@@ -64,9 +64,13 @@ merge_usr() { # ROOT
 configure() { # ROOT
     local root=$1 applet
     mkdir -p "$root"/{boot,data,dev,etc/ssl/certs,home,mnt,proc,root,run,sys,tmp,var}
+    # The names it knows, which differ from build to build, are words of their own in the program.
+    tr '\0' '\n' <"$root/usr/bin/busybox" | grep -a '^[a-z0-9[]*$' | sort -u >"$root/tmp/applets"
     entries applets | while read -r applet; do
+        grep -qxF -e "$applet" "$root/tmp/applets" || fail "this busybox has no $applet"
         [ -e "$root/usr/bin/$applet" ] || [ -e "$root/usr/sbin/$applet" ] || ln -s busybox "$root/usr/bin/$applet"
     done
+    rm "$root/tmp/applets"
     ln -sf ../lib/systemd/systemd "$root/usr/sbin/init"
     cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
     cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
