@@ -14,7 +14,10 @@ use std::{
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use crate::data::Data;
+use crate::{
+    data::Data,
+    machine::{Options, image},
+};
 
 /// Start and length of a partition, in octets.
 #[derive(Clone, Copy, Debug)]
@@ -30,9 +33,14 @@ pub struct Disk {
 impl Disk {
     /// A fresh disk, as it comes out of the image file.
     pub fn fresh() -> Self {
+        Self::fresh_for(Options::default().architecture)
+    }
+
+    /// One for another processor.
+    pub fn fresh_for(architecture: &str) -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let disk = Self { folder };
-        let image = super::machine::image().join("disk.img");
+        let image = image(architecture).join("disk.img");
         succeed(Command::new("cp").arg("--sparse=always").arg(image).arg(disk.path()));
         disk
     }
