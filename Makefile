@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench fmt lint deny install uninstall deps build package-files deb sbom licences cross cross-test \
-	test-image boot image-test
+	test-image boot image-test image defconfig-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -123,3 +123,10 @@ deb: ## a Debian package, to target/debian
 	$(MAKE) --no-print-directory sbom licences package-files
 	$(CARGO) deb --no-build --locked
 	@ls -l target/debian/*.deb
+
+image: ## the appliance's image for BOARD (rpi4, rpi5, qemu-x86_64, qemu-aarch64), to out/BOARD
+	@scripts/setup image
+	@scripts/image "$(BOARD)"
+
+defconfig-check: ## what Buildroot (BUILDROOT=DIR) says to the image's configurations
+	@scripts/defconfig-check "$(BUILDROOT)"

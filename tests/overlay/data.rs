@@ -131,7 +131,8 @@ fn a_factory_reset_takes_what_the_box_wrote_and_leaves_what_is_to_be_applied() {
 #[test]
 fn power_cuts_at_every_step_leave_nothing_half_made() {
     for reset in [false, true] {
-        for cut in 0.. {
+        // Without a request the steps are the same but for the first few.
+        for cut in (0..).step_by(if reset { 1 } else { 5 }) {
             assert!(cut < 200, "it comes to an end");
             // The table is as large as the disk; growing is sfdisk's business.
             let machine = Machine::new(GPT, SNUG);

@@ -8,13 +8,12 @@ const NETWORK: &str = "[network]\naddress = 192.0.2.7/24 2001:db8::7/64\ngateway
                        ntp = ntp.example.org\n[access]\nallow_from = 192.0.2.0/24 192.0.2.7 0.0.0.0/0\n[syslog]\n\
                        server = 192.0.2.9\n";
 
-/// Whether nftables takes the rules. Without the right to ask the kernel it cannot say.
+/// nftables asks the kernel even where it only checks: one of its own, so that anybody may.
 fn check_rules(folders: &Folders) {
     let rules = folders.at("run/smsgate/nftables.conf");
-    let checked = Command::new("nft").args(["-c", "-f"]).arg(rules).output();
-    let Ok(checked) = checked else { return };
-    let complaint = String::from_utf8_lossy(&checked.stderr).into_owned();
-    assert!(checked.status.success() || complaint.contains("Operation not permitted"), "{complaint}");
+    let mut check = Command::new("unshare");
+    let checked = check.args(["--map-root-user", "--net", "/usr/sbin/nft", "-c", "-f"]).arg(rules).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
 #[test]

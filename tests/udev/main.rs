@@ -1,7 +1,12 @@
 //! The udev rules against the table of devices beside them: udev itself is shown each device in a made-up `/sys`, and what
 //! it makes of every port is compared with the device's row. No hardware, and nothing of the machine's own udev.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test program: a panic is its answer")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test program: a panic is its answer"
+)]
 #![allow(unreachable_pub, missing_docs, reason = "a test program has no public interface")]
 
 mod table;

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_modems_are_on_the_interfaces_that_the_rules_for_udev_name() {
+    fn the_modems_are_where_the_real_ones_have_them() {
         let table: [(&str, &[usize]); 4] =
             [("sim7600e", &[2]), ("zte-mf190", &[2]), ("huawei-e3131", &[2]), ("ft4232h", &[0, 1, 2, 3])];
         for (name, interfaces) in table {
