@@ -242,5 +242,16 @@ fn the_clock_goes_on_from_the_saved_time_but_never_back() {
         machine.run("data", &[]);
         let log = machine.text("log").unwrap();
         assert_eq!(log.lines().filter(|line| *line == format!("date -s @{saved}")).count(), set, "{saved}");
+        let warned = machine.text("run/smsgate/warnings.d/clock").is_some();
+        assert_eq!(warned, set == 1, "{saved}");
     }
+}
+
+#[test]
+fn a_clock_that_systemd_had_to_set_to_the_images_day_is_told() {
+    let machine = Machine::new(GPT, SNUG);
+    machine.set("usr/lib/clock-epoch", "");
+    machine.run("data", &[]);
+    let warning = machine.text("run/smsgate/warnings.d/clock").unwrap();
+    assert!(warning.contains("no time server has answered"), "{warning}");
 }
