@@ -130,7 +130,8 @@ impl Disk {
         Data::of(self).check()
     }
 
-    fn octets(&self, extent: Extent) -> Vec<u8> {
+    /// Every octet of a partition.
+    pub fn octets(&self, extent: Extent) -> Vec<u8> {
         let mut disk = File::open(self.path()).unwrap();
         disk.seek(SeekFrom::Start(extent.start)).unwrap();
         let mut octets = Vec::new();

@@ -197,7 +197,8 @@ impl Machine {
 
     /// A client that trusts whoever answers now, as one has to in rescue; none while nobody does.
     pub fn client_of_whoever_answers(&self) -> Option<Client> {
-        let script = "import ssl, sys; print(ssl.get_server_certificate(('localhost', int(sys.argv[1])), timeout=10), end='')";
+        let script =
+            "import ssl, sys; print(ssl.get_server_certificate(('localhost', int(sys.argv[1])), timeout=10), end='')";
         let output = Command::new("python3").args(["-c", script, &self.port.to_string()]).output().unwrap();
         output.status.success().then(|| self.client_trusting(&String::from_utf8_lossy(&output.stdout), "localhost"))
     }
