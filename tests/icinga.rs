@@ -120,7 +120,7 @@ fn what_cannot_be_asked_is_unknown_and_certificates_age() {
     let icinga = Icinga::start(&rig.folder().join("icinga"), &objects);
     for (service, words) in [
         ("wrong-token", "UNKNOWN Invalid API token. (fault 401)"),
-        ("other-ca", "UNKNOWN the certificate of 127.0.0.1:"),
+        ("other-ca", "UNKNOWN the CA given did not sign the certificate of 127.0.0.1:"),
         ("other-name", "UNKNOWN Connection to 127.0.0.2:1 refused."),
         ("silent", "UNKNOWN no answer from 127.0.0.1:"),
         ("no-token", "UNKNOWN no API token"),

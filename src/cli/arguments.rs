@@ -27,7 +27,7 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run the gateway in the foreground
     Run(RunArgs),
-    /// Answer in the place of a gateway that cannot run, and say why; touches no modem and no file
+    /// Answer in the place of a gateway that cannot run, and say why
     Rescue(RescueArgs),
     /// Serve virtual modems on ptys, for any program that talks to modems
     Emulate(EmulateArgs),

@@ -48,6 +48,9 @@ enum ProvisionAction {
         /// Where modems are looked for that no slot has
         #[arg(long, value_name = "PATTERN", default_value = "/dev/sms/*")]
         ports: String,
+        /// Program that mounts the operator's partition when called with `mount`, and unmounts it with `unmount`
+        #[arg(long, value_name = "PROGRAM")]
+        mounter: Option<PathBuf>,
     },
 }
 
@@ -77,9 +80,13 @@ pub(super) fn run(args: &ProvisionArgs, out: &mut impl Write) -> Result<(), Fail
             outcome.applied.iter().try_for_each(|name| writeln!(out, "in force: {name}"))?;
             Ok(())
         }
-        ProvisionAction::Report { folders, wait, ports } => {
-            let reporting =
-                Reporting { folders: folders.folders(), wait: Duration::from_secs(*wait), ports: ports.clone() };
+        ProvisionAction::Report { folders, wait, ports, mounter } => {
+            let reporting = Reporting {
+                folders: folders.folders(),
+                wait: Duration::from_secs(*wait),
+                ports: ports.clone(),
+                mounter: mounter.clone(),
+            };
             let runtime = Builder::new_current_thread()
                 .enable_all()
                 .build()

@@ -150,7 +150,8 @@ fn provision(folders: &Folders, epoch: Option<Timestamp>, mint: Mint<'_>) -> Res
         }
         generations.commit(&accepted.files).map_err(at(&config))?;
     }
-    if memory.outcome != before.outcome || memory.names != before.names || !tokens.is_empty() {
+    let is_told = media.as_ref().is_none_or(|media| media.has(RESULT_FILE));
+    if memory.outcome != before.outcome || memory.names != before.names || !tokens.is_empty() || !is_told {
         memory.reported = None;
     }
     state.remember(&memory).map_err(at(data))?;

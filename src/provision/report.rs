@@ -1,7 +1,12 @@
 //! `provision report`: tells the operator what only the running box knows. Nothing is written unless there is something
 //! new to tell: the card is his, and flash wears out.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -32,6 +37,9 @@ pub struct Reporting {
     pub wait: Duration,
     /// Ports of modems.
     pub ports: String,
+    /// Program that is called with `mount` before the partition is written, and with `unmount` after it. Without one it
+    /// is mounted already, or not there.
+    pub mounter: Option<PathBuf>,
 }
 
 /// Looks, and writes `result.txt` and the suggestion if they are due. Whether anything was written.
@@ -40,7 +48,6 @@ pub struct Reporting {
 /// [`ProvisionError`]: there is no configuration in force, or the partition cannot be written.
 pub async fn report(reporting: &Reporting) -> Result<bool, ProvisionError> {
     let Folders { media: media_folder, data, .. } = &reporting.folders;
-    let Some(media) = Media::open(media_folder) else { return Ok(false) };
     let root = data.join("config");
     let generations = Generations::open(&root).map_err(at(&root))?;
     let files = generations.files().map_err(at(&root))?;
@@ -78,24 +85,48 @@ pub async fn report(reporting: &Reporting) -> Result<bool, ProvisionError> {
     };
     let facts = result::facts(&report);
     let result = result::render(&report);
-    let is_told = tokens.is_empty() && memory.reported.as_ref() == Some(&facts) && media.has(RESULT_FILE);
-    let suggestion = suggested::render(&running.modems, &slot_names(&config), &reporting.ports);
-    let mut written = false;
-    if let Some(suggestion) = suggestion {
-        let sum = hex(&suggestion);
-        // What the operator has begun to complete is not written over.
-        if memory.suggested.as_ref() != Some(&sum) {
-            written |= media.put(SUGGESTED_FILE, &suggestion).map_err(at(media_folder))?;
-            memory.suggested = Some(sum);
-        }
+    let is_told = tokens.is_empty() && memory.reported.as_ref() == Some(&facts);
+    // What the operator has begun to complete is not written over.
+    let suggestion = suggested::render(&running.modems, &slot_names(&config), &reporting.ports)
+        .map(|text| (hex(&text), text))
+        .filter(|(sum, _)| memory.suggested.as_ref() != Some(sum));
+    if is_told && suggestion.is_none() {
+        return Ok(false);
+    }
+
+    let mount = reporting.mounter.as_deref().map(Mount::new).transpose()?;
+    // Without the partition there is nobody to tell; why it is not there, the mounter has told.
+    let is_mounted = mount.as_ref().is_none_or(Option::is_some);
+    let Some(media) = Media::open(media_folder).filter(|_| is_mounted) else { return Ok(false) };
+    if let Some((sum, text)) = suggestion {
+        media.put(SUGGESTED_FILE, &text).map_err(at(media_folder))?;
+        memory.suggested = Some(sum);
     }
     if !is_told {
-        written |= media.put(RESULT_FILE, &result).map_err(at(media_folder))?;
+        media.put(RESULT_FILE, &result).map_err(at(media_folder))?;
         memory.reported = Some(facts);
     }
     state.remember(&memory).map_err(at(data))?;
     state.shown().map_err(at(data))?;
-    Ok(written)
+    Ok(true)
+}
+
+/// The partition is mounted for as long as this lives: a power cut meets it in use for moments, not minutes.
+struct Mount<'a>(&'a Path);
+
+impl<'a> Mount<'a> {
+    fn new(mounter: &'a Path) -> Result<Option<Self>, ProvisionError> {
+        let status = Command::new(mounter).arg("mount").status().map_err(at(mounter))?;
+        Ok(status.success().then_some(Self(mounter)))
+    }
+}
+
+impl Drop for Mount<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = Command::new(self.0).arg("unmount").status() {
+            tracing::warn!(%error, "SGCONFIG stays mounted");
+        }
+    }
 }
 
 fn slot_names(config: &Config) -> Vec<String> {

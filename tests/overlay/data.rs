@@ -178,7 +178,8 @@ fn a_box_without_sgconfig_warns_and_goes_on() {
 
 #[test]
 fn what_cannot_be_used_is_said_and_leads_to_rescue() {
-    let broken: [(&str, fn(&Machine), &str); 4] = [
+    type Break = fn(&Machine);
+    let broken: [(&str, Break, &str); 4] = [
         ("root", |m| m.set("proc/self/mountinfo", "21 1 0:9 / / ro - tmpfs tmpfs ro\n"), "disk that / came from"),
         ("device", |m| fs::remove_file(m.path("dev/vda5")).unwrap(), "cannot be read"),
         (

@@ -99,6 +99,33 @@ fn a_second_boot_changes_nothing() {
 }
 
 #[test]
+fn the_partition_is_mounted_only_to_be_written() {
+    let folders = Folders::booted();
+    let (mounter, calls) = (folders.at("mounter"), folders.at("calls"));
+    fs::write(&mounter, format!("#!/bin/sh\necho \"$1\" >>{}\n", calls.display())).unwrap();
+    fs::set_permissions(&mounter, fs::Permissions::from_mode(0o755)).unwrap();
+    let report = || {
+        let mut command = folders.command("report");
+        command.args(["--wait", "0", "--ports", "/nowhere/*", "--mounter"]).arg(&mounter);
+        succeeded(&command.output().unwrap())
+    };
+    assert_eq!(report(), "result.txt was written\n");
+    assert_eq!(fs::read_to_string(&calls).unwrap(), "mount\nunmount\n");
+    assert_eq!(report(), "there is nothing new to tell\n");
+    assert_eq!(fs::read_to_string(&calls).unwrap(), "mount\nunmount\n");
+
+    // Gone, it is told of again at the next boot; and where it cannot be mounted there is nobody to tell.
+    fs::remove_file(folders.at("media/result.txt")).unwrap();
+    folders.apply();
+    fs::write(&mounter, "#!/bin/sh\nexit 1\n").unwrap();
+    let result = folders.result();
+    assert_eq!(report(), "there is nothing new to tell\n");
+    assert_eq!(folders.result(), result);
+    fs::write(&mounter, "#!/bin/sh\n").unwrap();
+    assert_eq!(report(), "result.txt was written\n");
+}
+
+#[test]
 fn good_files_are_in_force_and_their_secrets_gone_from_the_partition() {
     let folders = Folders::new();
     let today = jiff::Zoned::now().date();
