@@ -6,7 +6,7 @@ use crate::{
     disk::Disk,
     inside,
     machine::{Machine, Options},
-    operator::{gateway, sims},
+    operator::{gateway_without_mail, sims},
     pool::{EIGHT, Modem, Pool},
     rig::TOKEN,
 };
@@ -18,7 +18,7 @@ fn eight_modems_do_their_work_on_arm() {
     let pool = Pool::start(&EIGHT);
     let slots: Vec<Modem> = pool.modems().cloned().collect();
     let disk = Disk::fresh_for("aarch64");
-    disk.write("smsgate.conf", gateway(slots.len()).as_bytes());
+    disk.write("smsgate.conf", gateway_without_mail(slots.len()).as_bytes());
     disk.write("sim-cards.conf", sims(&slots).as_bytes());
     let usb = Some((EIGHT.len(), pool.sockets()));
     let mut machine = Machine::boot(&disk, &Options { usb, architecture: "aarch64", ..Options::default() });

@@ -6,7 +6,7 @@ use crate::{
     api::Api,
     disk::Disk,
     machine::{Machine, Options},
-    operator::{gateway, sims},
+    operator::{gateway_without_mail, sims},
     pool::{EIGHT, Modem, Pool},
     result::Told,
     rig::TOKEN,
@@ -22,7 +22,7 @@ fn a_box_with_nothing_to_do_hardly_writes() {
     let pool = Pool::start(&EIGHT);
     let slots: Vec<Modem> = pool.modems().cloned().collect();
     let disk = Disk::fresh();
-    disk.write("smsgate.conf", gateway(slots.len()).as_bytes());
+    disk.write("smsgate.conf", gateway_without_mail(slots.len()).as_bytes());
     disk.write("sim-cards.conf", sims(&slots).as_bytes());
     let usb = Some((EIGHT.len(), pool.sockets()));
     // It runs for so long that another machine may want a processor.

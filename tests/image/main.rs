@@ -13,6 +13,7 @@
 mod agent;
 mod api;
 mod arm;
+mod bad_files;
 mod boot;
 mod client;
 mod data;

@@ -9,7 +9,7 @@ use crate::{
     data::Data,
     disk::{Disk, succeed},
     machine::{Machine, Options},
-    operator::gateway,
+    operator::gateway_without_mail,
     result::Told,
     rig::TOKEN,
 };
@@ -49,7 +49,7 @@ fn a_box_without_a_clock_or_an_address_works_and_says_what_is_wrong() {
 #[test]
 fn whatever_is_wrong_with_data_the_box_answers_and_says_it() {
     let disk = Disk::fresh();
-    disk.write("smsgate.conf", gateway(0).as_bytes());
+    disk.write("smsgate.conf", gateway_without_mail(0).as_bytes());
     disk.write("sim-cards.conf", b"# none yet\n");
     is_full(&disk);
     is_full_at_the_start_then_read_only(&disk);
