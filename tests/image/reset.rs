@@ -11,7 +11,7 @@ use crate::{
     api::Api,
     disk::Disk,
     machine::{BOOT, Machine, Options},
-    operator::{PUBLIC_KEY, gateway},
+    operator::{PUBLIC_KEY, gateway_without_mail},
     result::Told,
     rig::TOKEN,
 };
@@ -43,7 +43,7 @@ fn identity(machine: &mut Machine) -> Identity {
 fn a_box_is_set_up_with_good_files(disk: &Disk) -> Identity {
     let issued = smsgate::tls::issue(&["first.local".to_owned()], &[], jiff::Zoned::now().date(), 300).unwrap();
     for (name, text) in [
-        ("smsgate.conf", &*format!("[mail]\nenabled = False\n{}", gateway(0))),
+        ("smsgate.conf", &*gateway_without_mail(0)),
         ("sim-cards.conf", "# none yet\n"),
         ("network.conf", "[network]\nhostname = first\n[time]\nzone = Europe/Zurich\n"),
         ("authorized_keys", PUBLIC_KEY),
