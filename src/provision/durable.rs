@@ -98,9 +98,28 @@ pub(super) fn point(link: &Path, target: &Path) -> io::Result<()> {
     link.parent().map_or(Ok(()), sync_folder)
 }
 
+/// As [`write()`], and then overwrites what the file held before, which may be secret.
+///
+/// A power cut between the two leaves the old octets in places that no file has any more.
+pub(super) fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<bool> {
+    let before = to_overwrite(path);
+    let written = write(path, content, access)?;
+    if let (true, Ok(before)) = (written, before) {
+        zero(before)?;
+    }
+    Ok(written)
+}
+
 /// Overwrites a file's octets where they lie, and waits until that is done.
 pub(super) fn overwrite_with_zeros(path: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).custom_flags(nix::libc::O_NOFOLLOW).open(path)?;
+    zero(to_overwrite(path)?)
+}
+
+fn to_overwrite(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).custom_flags(nix::libc::O_NOFOLLOW).open(path)
+}
+
+fn zero(mut file: File) -> io::Result<()> {
     let mut left = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     let zeros = [0; 4096];
     while left > 0 {
@@ -162,6 +181,11 @@ mod tests {
     fn what_is_overwritten_keeps_its_length() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
+        fs::write(&path, vec![7; 10_000]).unwrap();
+        let still_open = File::open(&path).unwrap();
+        assert!(replace(&path, b"x", Access::Public).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"x");
+        assert_eq!(io::read_to_string(still_open).unwrap().into_bytes(), vec![0; 10_000]);
         fs::write(&path, vec![7; 10_000]).unwrap();
         overwrite_with_zeros(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), vec![0; 10_000]);

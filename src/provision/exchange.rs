@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     candidate::Files,
-    durable::{Access, overwrite_with_zeros, sync_folder, write},
+    durable::{Access, overwrite_with_zeros, replace, sync_folder, write},
     finding::Finding,
     media::{self, APPLIED, Entry, Kind, MOST_OCTETS, NOTE, Sorted},
 };
@@ -79,9 +79,10 @@ impl Media {
         Ok(())
     }
 
-    /// Writes one of the box's own files, unless it is there like this.
+    /// Writes one of the box's own files, unless it is there like this. What it held before is overwritten: tokens are
+    /// shown but once.
     pub(super) fn put(&self, name: &str, text: &str) -> io::Result<bool> {
-        write(&self.folder.join(name), text.as_bytes(), Access::Public)
+        replace(&self.folder.join(name), text.as_bytes(), Access::Public)
     }
 
     /// Whether a file is there.

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use aws_lc_rs::digest::{SHA256, digest};
 use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 use smsgate::rpc::wire::{self, Call, Fault, Limits, Value};
 
@@ -52,13 +53,29 @@ impl Client {
         }
     }
 
-    fn post(&self, body: &str) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    /// SHA-256 of the certificate that the box shows, as browsers write it.
+    ///
+    /// # Errors
+    /// No connection, no trust.
+    pub fn fingerprint(&self) -> Result<String, Box<dyn std::error::Error>> {
+        let mut stream = self.connect()?;
+        stream.conn.complete_io(&mut stream.sock)?;
+        let certificates = stream.conn.peer_certificates().ok_or("no certificate")?;
+        let sum = digest(&SHA256, certificates.first().ok_or("no certificate")?);
+        Ok(sum.as_ref().iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(":"))
+    }
+
+    fn connect(&self) -> Result<StreamOwned<ClientConnection, TcpStream>, Box<dyn std::error::Error>> {
         smsgate::tls::install_provider();
         let config = Arc::new(smsgate::tls::client_config(Some(&self.ca))?);
         let socket = TcpStream::connect(("127.0.0.1", self.port))?;
         socket.set_read_timeout(Some(PATIENCE))?;
         let connection = ClientConnection::new(config, ServerName::try_from(self.name.clone())?)?;
-        let mut stream = StreamOwned::new(connection, socket);
+        Ok(StreamOwned::new(connection, socket))
+    }
+
+    fn post(&self, body: &str) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+        let mut stream = self.connect()?;
         let (host, length) = (&self.name, body.len());
         write!(
             stream,

@@ -1,7 +1,7 @@
 //! The disk of a box that is switched off, as an operator's computer sees it: files on SGCONFIG, and DATA as a file
 //! system to be judged.
 //!
-//! Nothing is mounted: mtools works within the image, and DATA is copied out.
+//! Nothing is mounted: mtools works within the image.
 
 use std::{
     fs::{self, File},
@@ -13,6 +13,11 @@ use std::{
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
+
+use crate::{
+    data::Data,
+    machine::{Options, image},
+};
 
 /// Start and length of a partition, in octets.
 #[derive(Clone, Copy, Debug)]
@@ -28,12 +33,23 @@ pub struct Disk {
 impl Disk {
     /// A fresh disk, as it comes out of the image file.
     pub fn fresh() -> Self {
+        Self::fresh_for(Options::default().architecture)
+    }
+
+    /// One for another processor.
+    pub fn fresh_for(architecture: &str) -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let disk = Self { folder };
-        succeed(
-            Command::new("cp").arg("--sparse=always").arg(super::machine::image().join("disk.img")).arg(disk.path()),
-        );
+        let image = image(architecture).join("disk.img");
+        succeed(Command::new("cp").arg("--sparse=always").arg(image).arg(disk.path()));
         disk
+    }
+
+    /// Another with the same content.
+    pub fn copy(&self) -> Self {
+        let copy = Self { folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap() };
+        succeed(Command::new("cp").arg("--sparse=always").arg(self.path()).arg(copy.path()));
+        copy
     }
 
     pub fn path(&self) -> PathBuf {
@@ -111,24 +127,11 @@ impl Disk {
     /// Has the file system checker replay the journal of DATA, as a mount does, and then look for errors, in a copy: what
     /// it says if it finds any.
     pub fn check_data(&self) -> Result<(), String> {
-        let copy = self.folder.path().join("data.ext4");
-        let extent = self.partition("DATA");
-        // Octets by dd, which leaves holes where nothing was written.
-        succeed(
-            Command::new("dd")
-                .arg(format!("if={}", self.path().display()))
-                .arg(format!("of={}", copy.display()))
-                .args(["bs=1M", "iflag=skip_bytes,count_bytes", "conv=sparse", "status=none"])
-                .arg(format!("skip={}", extent.start))
-                .arg(format!("count={}", extent.length)),
-        );
-        let replay = Command::new("e2fsck").args(["-E", "journal_only", "-y"]).arg(&copy).output().unwrap();
-        let check = Command::new("e2fsck").arg("-fn").arg(&copy).output().unwrap();
-        fs::remove_file(&copy).unwrap();
-        if check.status.success() { Ok(()) } else { Err(format!("{}{}", said(&replay), said(&check))) }
+        Data::of(self).check()
     }
 
-    fn octets(&self, extent: Extent) -> Vec<u8> {
+    /// Every octet of a partition.
+    pub fn octets(&self, extent: Extent) -> Vec<u8> {
         let mut disk = File::open(self.path()).unwrap();
         disk.seek(SeekFrom::Start(extent.start)).unwrap();
         let mut octets = Vec::new();
@@ -147,7 +150,7 @@ impl Disk {
 
 /// Runs a tool of this machine, which must succeed.
 #[track_caller]
-fn succeed(command: &mut Command) -> Output {
+pub fn succeed(command: &mut Command) -> Output {
     // sfdisk and e2fsck lie where not every user's path leads.
     let path = std::env::var("PATH").unwrap_or_default();
     let output = command.env("PATH", format!("{path}:/usr/sbin:/sbin")).output();
@@ -156,7 +159,7 @@ fn succeed(command: &mut Command) -> Output {
     output
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

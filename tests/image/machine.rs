@@ -26,18 +26,20 @@ pub const BOOT: Duration = Duration::from_secs(240);
 /// Longest command in the box.
 const COMMAND: Duration = Duration::from_secs(60);
 
-/// The folder of the image under test.
-pub fn image() -> PathBuf {
+/// The folder of the image for an architecture. `SMSGATE_TEST_IMAGES` is where those folders are.
+pub fn image(architecture: &str) -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let image = env::var_os("SMSGATE_TEST_IMAGE").map_or_else(|| "target/test-image/x86_64".into(), PathBuf::from);
-    let image = package.join(image);
+    let images = env::var_os("SMSGATE_TEST_IMAGES").map_or_else(|| "target/test-image".into(), PathBuf::from);
+    let image = package.join(images).join(architecture);
     assert!(image.join("disk.img").exists(), "there is no image in {}: run make test-image", image.display());
     image
 }
 
 /// What is different from a box at a plain network, without modems.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
+    /// The processor's: x86_64, or aarch64.
+    pub architecture: &'static str,
     /// No network at all.
     pub unplugged: bool,
     /// Port of the mail server on this machine, which the box sees as 10.0.2.100:465.
@@ -48,8 +50,28 @@ pub struct Options {
     pub usb: Option<(usize, PathBuf)>,
     /// What the clock says when the power comes, as `2026-01-31T12:00:00`.
     pub clock: Option<String>,
+    /// Where QEMU notes every write to the disk, and every flush (dm-log-writes).
+    pub writes: Option<PathBuf>,
+    /// One processor instead of two.
+    pub single: bool,
     /// More for the kernel's command line.
     pub append: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            architecture: "x86_64",
+            unplugged: false,
+            mail: None,
+            mdns: None,
+            usb: None,
+            clock: None,
+            writes: None,
+            single: false,
+            append: String::new(),
+        }
+    }
 }
 
 pub struct Machine {
@@ -67,8 +89,8 @@ impl Machine {
     pub fn start(disk: &Disk, options: &Options) -> Self {
         // Not below target/: names of sockets must be short.
         let folder = tempfile::tempdir().unwrap();
-        let image = image();
-        let architecture = image.file_name().unwrap();
+        let architecture = options.architecture;
+        let image = image(architecture);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/image/qemu"));
         command.arg(architecture).arg(&image).arg(disk.path()).arg(folder.path());
@@ -87,6 +109,12 @@ impl Machine {
         }
         if let Some(clock) = &options.clock {
             command.args(["--clock", clock]);
+        }
+        if let Some(log) = &options.writes {
+            command.arg("--log-writes").arg(log);
+        }
+        if options.single {
+            command.arg("--single");
         }
         command.args(["--append", &options.append, "--", "-serial"]);
         command.arg(format!("file:{}", folder.path().join("console").display()));
@@ -165,6 +193,14 @@ impl Machine {
         let file = self.folder.path().join("operators-ca.pem");
         fs::write(&file, ca).unwrap();
         Client { port: self.port, ca: file, name: name.to_owned() }
+    }
+
+    /// A client that trusts whoever answers now, as one has to in rescue; none while nobody does.
+    pub fn client_of_whoever_answers(&self) -> Option<Client> {
+        let script =
+            "import ssl, sys; print(ssl.get_server_certificate(('localhost', int(sys.argv[1])), timeout=10), end='')";
+        let output = Command::new("python3").args(["-c", script, &self.port.to_string()]).output().unwrap();
+        output.status.success().then(|| self.client_trusting(&String::from_utf8_lossy(&output.stdout), "localhost"))
     }
 
     /// Everything the kernel and systemd wrote to the console.

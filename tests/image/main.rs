@@ -2,7 +2,7 @@
 //!
 //! Every test boots virtual machines and takes a minute or more, so no plain test run takes part in it (`test = false` in
 //! Cargo.toml): `make image-test`. The image is what scripts/test-image made of the same overlay, units and rules as the
-//! product's; `SMSGATE_TEST_IMAGE` names its folder, whose name is the architecture.
+//! product's; `SMSGATE_TEST_IMAGES` names the folder of both, of which each lies in one that is called by its architecture.
 
 #![allow(dead_code, reason = "what the scenarios of other files need")]
 #![allow(unreachable_pub, missing_docs, reason = "a test program has no public interface")]
@@ -12,10 +12,14 @@
 
 mod agent;
 mod api;
+mod arm;
+mod bad_files;
 mod boot;
 mod client;
+mod data;
 mod disk;
 mod first_boot;
+mod idle;
 mod inside;
 mod machine;
 mod mailbox;
@@ -23,8 +27,11 @@ mod mdns;
 mod modems;
 mod operator;
 mod pool;
+mod power;
 mod qmp;
 mod reset;
 mod result;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod trouble;
+mod volatile;

@@ -160,7 +160,7 @@ fn two_modems_change_places(machine: &mut Machine, api: &Api, pool: &Pool, bound
         let link = link(at, pool.devices[at].modems[0].interface);
         machine.succeed(&format!("readlink -f {link}")).trim().to_owned()
     };
-    let before: Vec<_> = [one, other].map(|at| terminal(machine, at)).to_vec();
+    let before = [one, other].map(|at| terminal(machine, at));
     for at in [one, other] {
         pool.unplug(at);
     }
@@ -171,14 +171,14 @@ fn two_modems_change_places(machine: &mut Machine, api: &Api, pool: &Pool, bound
     machine.until("both are back", |_| api.ready() == 16);
 
     let journal = Journal::since(machine, &mark);
-    for (device, place) in [(one, other), (other, one)] {
+    for ((device, place), before) in [(one, other), (other, one)].into_iter().zip(before) {
         let modem = &pool.devices[device].modems[0];
         let slot = api.slot(&bound[&device]);
         assert_eq!(slot.text("imei"), modem.imei, "{slot:?}");
         let link = link(place, modem.interface);
         assert_eq!(slot.text("port"), link, "{slot:?}");
         let now = machine.succeed(&format!("readlink -f {link}")).trim().to_owned();
-        assert!(!before.contains(&now), "{now} is not another one");
+        assert_ne!(now, before, "that is the terminal it had before");
 
         let attached = journal.last(&format!("usb {}: ", usb_port(place)), "now attached to ttyUSB");
         let found = journal.last("port found ", &slot.name) - attached;

@@ -16,6 +16,11 @@ pub fn gateway(slots: usize) -> String {
     text + "[logging]\nlevel = INFO\n"
 }
 
+/// The same, whole, for a gateway that sends no mails.
+pub fn gateway_without_mail(slots: usize) -> String {
+    format!("[mail]\nenabled = False\n{}", gateway(slots))
+}
+
 /// `sim-cards.conf` with a slot for each modem, known by its IMEI wherever it is plugged in.
 pub fn sims(modems: &[Modem]) -> String {
     let slot = |(slot, modem): (usize, &Modem)| {

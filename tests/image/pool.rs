@@ -10,6 +10,9 @@ use crate::rig::{self, Network, Process};
 /// Ports of a hub.
 const HUB: usize = 8;
 
+/// Eight sticks of three kinds.
+pub const EIGHT: [&str; 8] = ["sim7600e", "mf190", "huawei", "sim7600e", "mf190", "huawei", "sim7600e", "mf190"];
+
 pub struct Pool {
     pub network: Network,
     pub devices: Vec<Device>,

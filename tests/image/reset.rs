@@ -11,7 +11,7 @@ use crate::{
     api::Api,
     disk::Disk,
     machine::{BOOT, Machine, Options},
-    operator::{PUBLIC_KEY, gateway},
+    operator::{PUBLIC_KEY, gateway_without_mail},
     result::Told,
     rig::TOKEN,
 };
@@ -43,7 +43,7 @@ fn identity(machine: &mut Machine) -> Identity {
 fn a_box_is_set_up_with_good_files(disk: &Disk) -> Identity {
     let issued = smsgate::tls::issue(&["first.local".to_owned()], &[], jiff::Zoned::now().date(), 300).unwrap();
     for (name, text) in [
-        ("smsgate.conf", &*gateway(0)),
+        ("smsgate.conf", &*gateway_without_mail(0)),
         ("sim-cards.conf", "# none yet\n"),
         ("network.conf", "[network]\nhostname = first\n[time]\nzone = Europe/Zurich\n"),
         ("authorized_keys", PUBLIC_KEY),
@@ -53,7 +53,7 @@ fn a_box_is_set_up_with_good_files(disk: &Disk) -> Identity {
         disk.write(name, text.as_bytes());
     }
     let mut machine = Machine::boot(disk, &Options::default());
-    let told = Told::by(&mut machine, disk);
+    let told = Told::of_files(&mut machine, disk);
     told.has("OK, applied: authorized_keys, network.conf, sim-cards.conf, smsgate.conf, tls.crt, tls.key.");
     told.has("Configuration in force: number 1.");
     told.has("yours (tls.crt)");
@@ -117,7 +117,7 @@ fn the_power_fails(disk: &Disk, moment: Moment) {
 
 fn the_box_comes_up_as_new(disk: &Disk, before: &Identity) -> Identity {
     let mut machine = Machine::boot(disk, &Options::default());
-    let told = Told::by(&mut machine, disk);
+    let told = Told::of_files(&mut machine, disk);
     told.has("OK, applied: network.conf.");
     told.has("Configuration in force: number 1.");
     let api = Api { client: machine.client_of(disk, "second.local"), token: told.tokens()["get_health_state"].clone() };
@@ -143,7 +143,8 @@ fn a_partition_that_nothing_can_read_does_not_stop_the_boot(disk: &Disk, before:
     disk.overwrite("SGCONFIG", &vec![0xa5; 64 * 1024]);
     let mut machine = Machine::boot(disk, &Options::default());
     machine.until("the certificate is there", |machine| machine.run("test -s /data/tls/ca.pem").status == 0);
-    let client = machine.client();
+    let ca = machine.succeed("cat /data/tls/ca.pem");
+    let client = machine.client_trusting(&ca, "second");
     machine.until("the API answers", |_| client.ping().is_ok());
     assert_eq!(identity(&mut machine), *before);
     let warning = machine.succeed("cat /run/smsgate/warnings.d/sgconfig");

@@ -7,6 +7,15 @@ use crate::{disk::Disk, machine::Machine};
 pub struct Told(pub String);
 
 impl Told {
+    /// What the box has written of the operator's files, before it looks at anything else.
+    #[track_caller]
+    pub fn of_files(machine: &mut Machine, disk: &Disk) -> Self {
+        machine.until("the files are applied", |machine| {
+            machine.run("systemctl is-active smsgate-provision").text.trim() == "active"
+        });
+        Self(disk.read_text("result.txt"))
+    }
+
     /// What the box has written when it has looked at everything.
     #[track_caller]
     pub fn by(machine: &mut Machine, disk: &Disk) -> Self {

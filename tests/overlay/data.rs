@@ -92,6 +92,26 @@ fn what_is_not_ours_is_never_formatted_unless_asked_for() {
 }
 
 #[test]
+fn a_box_in_use_whose_data_is_blank_does_not_become_a_new_one_by_itself() {
+    let machine = Machine::new(GPT, SNUG);
+    machine.set("card/result.txt", "OK");
+    machine.run("data", &[]);
+    let reason = machine.rescue().unwrap();
+    assert!(reason.contains("is blank although") && reason.contains("factory-reset on SGCONFIG"), "{reason}");
+    assert_eq!((machine.ran("mkfs.ext4"), machine.text("card/result.txt").as_deref()), (0, Some("OK")));
+
+    machine.restart();
+    machine.set("card/factory-reset", "");
+    machine.run("data", &[]);
+    assert_eq!(machine.rescue(), None);
+    assert!(machine.file_system("vda5").is_some());
+    machine.restart();
+    machine.set("card/result.txt", "OK");
+    machine.run("data", &[]);
+    assert_eq!((machine.rescue(), machine.ran("mkfs.ext4")), (None, 0));
+}
+
+#[test]
 fn a_factory_reset_takes_what_the_box_wrote_and_leaves_what_is_to_be_applied() {
     let machine = Machine::new(GPT, DISK);
     machine.run("data", &[]);
@@ -223,5 +243,16 @@ fn the_clock_goes_on_from_the_saved_time_but_never_back() {
         machine.run("data", &[]);
         let log = machine.text("log").unwrap();
         assert_eq!(log.lines().filter(|line| *line == format!("date -s @{saved}")).count(), set, "{saved}");
+        let warned = machine.text("run/smsgate/warnings.d/clock").is_some();
+        assert_eq!(warned, set == 1, "{saved}");
     }
+}
+
+#[test]
+fn a_clock_that_systemd_had_to_set_to_the_images_day_is_told() {
+    let machine = Machine::new(GPT, SNUG);
+    machine.set("usr/lib/clock-epoch", "");
+    machine.run("data", &[]);
+    let warning = machine.text("run/smsgate/warnings.d/clock").unwrap();
+    assert!(warning.contains("no time server has answered"), "{warning}");
 }

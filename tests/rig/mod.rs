@@ -10,11 +10,13 @@
 #![allow(clippy::print_stderr, reason = "a failed test shows the logs")]
 
 mod api;
+pub mod books;
 mod files;
 pub mod icinga;
 pub mod munin;
 mod network;
 mod process;
+pub mod traffic;
 
 use std::{
     env, fs,
