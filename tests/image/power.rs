@@ -116,7 +116,8 @@ impl Site {
         let pool = Pool::start(&EIGHT);
         let slots: Vec<Modem> = pool.modems().cloned().collect();
         let disk = Disk::fresh();
-        let files = gateway_without_mail(slots.len()).replace("[api]\n", "[api]\nqueue_limit = 100000\nget_sms_window = 86400\n");
+        let files = gateway_without_mail(slots.len())
+            .replace("[api]\n", "[api]\nqueue_limit = 100000\nget_sms_window = 86400\n");
         disk.write("smsgate.conf", files.as_bytes());
         disk.write("sim-cards.conf", sims(&slots).as_bytes());
         let folder = tempfile::tempdir().unwrap();
