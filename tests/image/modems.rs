@@ -167,6 +167,9 @@ fn two_modems_change_places(machine: &mut Machine, api: &Api, pool: &Pool, bound
     machine.until("both are missed", |_| api.ready() == 14);
     let mark = machine.succeed("journalctl -n 0 --show-cursor -q | sed -n 's/^-- cursor: //p'").trim().to_owned();
     pool.plug(other, one);
+    // Now the lowest numbers are taken.
+    let first = link(one, pool.devices[other].modems[0].interface);
+    machine.until("the first is there", |machine| machine.run(&format!("test -e {first}")).status == 0);
     pool.plug(one, other);
     machine.until("both are back", |_| api.ready() == 16);
 
