@@ -149,7 +149,7 @@ fn disks_of_virtual_machines_are_gpt_with_the_names_the_appliance_looks_for() {
         let disk = Disk::of(board);
         let rows = disk.table();
         let expected = [
-            ("SGBOOT", "C12A7328-F81F-11D2-BA4B-00C04FD430C8", 64),
+            ("SGBOOT", "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", 64),
             ("ROOT_A", "0FC63DAF-8483-4772-8E79-3D69D8477DE4", 256),
             ("ROOT_B", "0FC63DAF-8483-4772-8E79-3D69D8477DE4", 256),
             ("SGCONFIG", "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7", 40),

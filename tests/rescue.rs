@@ -163,7 +163,10 @@ fn plugins_that_trust_the_lost_identity_say_where_to_look() {
     let ca = rescue.file("ca.pem", &other.ca);
     let (code, out, _) = rescue.tool("check_smsgate", &ca, &[]);
     assert_eq!(code, Some(3), "{out}");
-    assert!(out.contains("the CA given did not sign") && out.contains("in rescue? see its result.txt"), "{out}");
+    assert!(
+        out.contains("the CA given did not sign") && out.contains("in rescue? see rescue.txt on its SGCONFIG"),
+        "{out}"
+    );
     assert!(out.lines().next().unwrap().contains(" | time="), "{out}");
 }
 

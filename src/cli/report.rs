@@ -126,7 +126,9 @@ pub(super) fn unhealthy(error: &ClientError, refused: Level) -> Report {
         // The usual one was trusted until now.
         ClientError::Transport(place @ Endpoint { ca: Some(_), .. }, Cause::Untrusted) => Report::of(
             Level::Unknown,
-            format!("the CA given did not sign the certificate of {place}; an appliance in rescue? see its result.txt"),
+            format!(
+                "the CA given did not sign the certificate of {place}; an appliance in rescue? see rescue.txt on its SGCONFIG"
+            ),
         ),
         ClientError::Transport(..) | ClientError::Fault(_) | ClientError::Interrupted => {
             Report::of(Level::Unknown, error.to_string())

@@ -264,6 +264,8 @@ fn render(folders: &Folders, network: &Network, port: u16, files: &Files) -> io:
     let ca = folders.data.join("config/current").join(SYSLOG_CA_FILE).display().to_string();
     let ca = files.contains_key(SYSLOG_CA_FILE).then_some(ca.as_str());
     let mut all = networkd::render(network);
+    all.push(("systemd/dnssd/smsgate.dnssd", Some(networkd::announcement(port))));
+    all.push(("smsgate/rescue.env", Some(format!("SMSGATE_PORT={port}\n"))));
     all.push(("smsgate/nftables.conf", Some(firewall::render(port, ssh, &network.allow_from))));
     all.push(("smsgate/rsyslog.conf", network.syslog.as_ref().map(|to| syslog::render(to, ca))));
     for (name, text) in all {

@@ -30,6 +30,12 @@ pub fn render(network: &Network) -> Vec<(&'static str, Option<String>)> {
     files
 }
 
+/// What mDNS tells of the gateway (`systemd.dnssd(5)`).
+#[must_use]
+pub fn announcement(port: u16) -> String {
+    format!("[Service]\nName=%H\nType=_smsgate._tcp\nPort={port}\n")
+}
+
 fn physical() -> String {
     format!("[Match]\nType=ether\nKind=!*\nDriver=!{MODEM_DRIVERS}\n\n[Link]\nRequiredForOnline=no\n\n")
 }

@@ -39,9 +39,9 @@ pub fn rounds() -> [Round; 2] {
         ],
         secrets: vec!["VerySecretNote", "BEGIN PRIVATE KEY"],
     };
-    let gateway = gateway(1).replace("7000", "443") + "[mail]\nenabled = True\nserver = 10.0.2.100\nca = my.pem\n";
+    let gateway = gateway(1) + "[mail]\nenabled = True\nserver = 10.0.2.100\nca = my.pem\n";
     let lines = |words: &str| 1 + gateway.lines().position(|line| line.starts_with(words)).unwrap();
-    assert_eq!((lines("port"), lines("[mail]")), (2, 11));
+    assert_eq!(lines("[mail]"), 11, "as it is told below");
     let wrong = Round {
         files: vec![
             ("sim-cards.conf", (SIMS.replace("imei", "pin = Geheim\nimei") + "imei = 1\nbaud = quick\n").into_bytes()),

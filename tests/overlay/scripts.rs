@@ -125,4 +125,8 @@ fn provisioning_is_told_of_rescue_and_gives_the_box_its_name() {
     machine.set("run/smsgate/rescue", "no /data\n");
     machine.run("provision", &[]);
     assert!(machine.text("log").unwrap().contains("smsgate provision apply --rescue\n"));
+    assert_eq!(machine.text("card/rescue.txt").as_deref(), Some("no /data\n"), "the operator finds it on the card");
+    fs::remove_file(machine.path("run/smsgate/rescue")).unwrap();
+    machine.run("provision", &[]);
+    assert!(!machine.path("card/rescue.txt").exists(), "it goes with its reason");
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use crate::folders::{Folders, KEY, succeeded};
+use crate::folders::{Folders, GATEWAY, KEY, succeeded};
 
 const NETWORK: &str = "[network]\naddress = 192.0.2.7/24 2001:db8::7/64\ngateway = 192.0.2.1\nvlan = 42\n[time]\n\
                        ntp = ntp.example.org\n[access]\nallow_from = 192.0.2.0/24 192.0.2.7 0.0.0.0/0\n[syslog]\n\
@@ -17,15 +17,20 @@ fn check_rules(folders: &Folders) {
 }
 
 #[test]
-fn nftables_takes_the_rules() {
+fn the_port_is_open_and_announced() {
     let folders = Folders::booted();
     check_rules(&folders);
+    assert_eq!(folders.read("run/smsgate/rescue.env"), "SMSGATE_PORT=7000\n");
+    assert!(folders.read("run/systemd/dnssd/smsgate.dnssd").ends_with("Port=7000\n"));
     assert!(!folders.read("run/smsgate/nftables.conf").contains("{ 22,"));
     folders.put("network.conf", NETWORK);
     folders.put("authorized_keys", KEY);
+    folders.put("smsgate.conf", &GATEWAY.replace("port = 7000", "port = 7443"));
     folders.apply();
     check_rules(&folders);
-    assert!(folders.read("run/smsgate/nftables.conf").contains("tcp dport { 22, 7000 }"));
+    assert!(folders.read("run/smsgate/nftables.conf").contains("tcp dport { 22, 7443 }"));
+    assert_eq!(folders.read("run/smsgate/rescue.env"), "SMSGATE_PORT=7443\n");
+    assert!(folders.read("run/systemd/dnssd/smsgate.dnssd").ends_with("Port=7443\n"));
 }
 
 #[test]
