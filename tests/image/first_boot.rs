@@ -147,7 +147,7 @@ fn complete_the_suggestion(disk: &Disk, pool: &Pool) {
 
 fn the_completed_suggestion_is_applied(disk: &Disk, pool: &Pool, options: &Options, tokens: &Tokens) -> Tokens {
     let mut machine = Machine::boot(disk, options);
-    machine.until("the CA is there", |_| disk.names().contains(&"ca.pem".to_owned()));
+    machine.until_ca(disk);
     let stats = api(&machine, disk, tokens, "get_stats");
     machine.until("the modems are ready, with the tokens of the first start", |_| stats.ready() == pool.devices.len());
     let told = Told::by(&mut machine, disk);
@@ -180,7 +180,7 @@ fn bad_files_change_nothing(disk: &Disk, options: &Options, round: &bad_files::R
         disk.write(name, content);
     }
     let mut machine = Machine::boot(disk, options);
-    machine.until("the CA is there", |_| disk.names().contains(&"ca.pem".to_owned()));
+    machine.until_ca(disk);
     let stats = api(&machine, disk, tokens, "get_stats");
     machine.until("the modems are ready as before", |_| stats.ready() == KINDS.len());
     let told = Told::by(&mut machine, disk);

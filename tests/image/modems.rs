@@ -50,7 +50,7 @@ fn sixteen_modems_of_four_kinds_do_their_work_and_find_their_slots_again() {
     let usb = Some((KINDS.len(), pool.sockets()));
     let mut machine =
         Machine::boot(&disk, &Options { mail: Some(mailbox.port), mdns: Some(mdns), usb, ..Options::default() });
-    machine.until("the CA is on SGCONFIG", |_| disk.read("ca.pem").is_some());
+    machine.until_ca(&disk);
     let api = Api { client: machine.client_of(&disk, "smsgate.local"), token: TOKEN.to_owned() };
     machine.until("every modem is ready", |_| api.ready() == 16);
     eprintln!("16 modems are ready {:.1?} after the power came", machine.since_power_on());

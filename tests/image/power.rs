@@ -125,8 +125,7 @@ impl Site {
         let numbers = slots.iter().map(|modem| modem.number.clone()).collect();
         let site = Self { pool, slots, numbers, disk, ca, _folder: folder };
         let mut machine = Machine::boot(&site.disk, &site.options());
-        machine.until("the CA is on SGCONFIG", |_| site.disk.read("ca.pem").is_some());
-        fs::write(&site.ca, site.disk.read_text("ca.pem")).unwrap();
+        fs::write(&site.ca, machine.until_ca(&site.disk)).unwrap();
         let api = site.api(&machine);
         machine.until("every modem is ready", |_| api.ready() == EIGHT.len());
         machine.power_off();
