@@ -54,7 +54,7 @@ impl Data {
         fs::read(copy).ok()
     }
 
-    /// The gateway's database, as the gateway would find it.
+    /// The gateway's database, as the gateway would find it; gone with this copy.
     pub fn store(&self) -> Connection {
         let folder = self.folder.path().join("store");
         fs::create_dir_all(&folder).unwrap();

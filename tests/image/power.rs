@@ -88,7 +88,8 @@ fn nothing_is_lost_at_whatever_moment_the_power_goes() {
     assert!(site.root() == root, "the root has changed");
     site.judge_disk(&own).unwrap();
     let (injected, sent) = (said.injected.into_inner().unwrap(), said.sent.into_inner().unwrap());
-    let store = Data::of(&site.disk).store();
+    let data = Data::of(&site.disk);
+    let store = data.store();
     let accepted = sent.iter().filter(|sent| sent.id.is_some()).count();
     eprintln!("{} texts in, {accepted} of {} out accepted: {:?}", injected.len(), sent.len(), states(&store));
     assert!(cuts < 2 || !injected.is_empty() && accepted > 0, "there was no traffic");
