@@ -175,6 +175,21 @@ fn what_listens_or_handles_modems_is_hardened() {
     assert!(root.exposure("smsgate.service") > 13, "drop-ins are looked at");
 }
 
+/// What it mounts is for everybody. Newer systemd than that of the test image gives more settings mounts of their own.
+#[test]
+fn the_unit_that_mounts_data_has_no_mounts_of_its_own() {
+    let text = text_of("smsgate-data.service");
+    assert_eq!(values(&text, "PrivateMounts"), ["no"]);
+    let apart = [
+        "Private", "Protect", "ReadOnly", "ReadWrite", "Inaccessible", "Exec", "NoExec", "Bind", "TemporaryFileSystem",
+        "Root", "Mount", "Dynamic", "State", "Cache", "Logs", "NetworkNamespacePath",
+    ];
+    let keys = text.lines().filter_map(|line| line.split_once('=')).map(|(key, _)| key.trim_start_matches('#').trim());
+    for key in keys.filter(|key| !["PrivateMounts", "ExecStart"].contains(key)) {
+        assert!(!apart.iter().any(|start| key.starts_with(start)), "{key} may hide /data from the rest of the box");
+    }
+}
+
 #[test]
 fn the_preset_names_what_is_there_and_nothing_else_is_started() {
     let preset = preset();
