@@ -292,6 +292,9 @@ fn services_of_root_have_few_capabilities_and_few_folders_to_write_to() {
         assert_eq!(values(&text, "ProtectSystem"), ["strict"], "{unit}");
         assert_eq!(values(&text, "ReadWritePaths"), folders, "{unit}");
     }
+    let ssh = text_of("smsgate-ssh.service");
+    assert!(values(&ssh, "ConditionPathExists").contains(&"!/run/smsgate/warnings.d/firewall"), "not in the open");
+    assert!(values(&ssh, "After").contains(&"smsgate-firewall.service"));
     for unit in ["smsgate-ssh.service", "smsgate-syslog.service"] {
         let hidden = values(&text_of(unit), "InaccessiblePaths").join(" ");
         for path in ["-/data/store", "-/data/tls"] {
