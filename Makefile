@@ -4,7 +4,8 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 DESTDIR ?=
 # The tools `make test` brings along live inside the checkout.
-export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH)
+# Tests call sfdisk, mkfs.ext4 and the like, which who is not root does not find by himself.
+export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench fmt lint deny install uninstall deps build package-files deb sbom licences cross cross-test \
