@@ -44,8 +44,8 @@ pub struct Options {
     pub unplugged: bool,
     /// Port of the mail server on this machine, which the box sees as 10.0.2.100:465.
     pub mail: Option<u16>,
-    /// UDP port of this machine behind which the box's mDNS is.
-    pub mdns: Option<u16>,
+    /// What goes over the box's network is written down: [`Machine::capture`].
+    pub listen: bool,
     /// How many ports USB devices may be plugged into, and the folder of the emulator's sockets for them.
     pub usb: Option<(usize, PathBuf)>,
     /// What the clock says when the power comes, as `2026-01-31T12:00:00`.
@@ -64,7 +64,7 @@ impl Default for Options {
             architecture: "x86_64",
             unplugged: false,
             mail: None,
-            mdns: None,
+            listen: false,
             usb: None,
             clock: None,
             writes: None,
@@ -101,8 +101,8 @@ impl Machine {
         if let Some(port) = options.mail {
             command.args(["--mail", &port.to_string()]);
         }
-        if let Some(port) = options.mdns {
-            command.args(["--mdns", &port.to_string()]);
+        if options.listen {
+            command.arg("--listen").arg(folder.path().join("lan.pcap"));
         }
         if let Some((count, sockets)) = &options.usb {
             command.args(["--usb", &count.to_string()]).arg(sockets);
@@ -218,6 +218,11 @@ impl Machine {
     pub fn console(&self) -> String {
         let console = fs::read(self.folder.path().join("console")).unwrap_or_default();
         String::from_utf8_lossy(&console).into_owned()
+    }
+
+    /// Where what went over the network is, in libpcap's format.
+    pub fn capture(&self) -> PathBuf {
+        self.folder.path().join("lan.pcap")
     }
 
     /// Shuts the box down in order and waits for its end.

@@ -1,44 +1,45 @@
-//! A question for the box's name by multicast DNS (RFC 6762), from a resolver that is none of its own: answered to
-//! whoever asked (6.7).
+//! What the box says of itself by multicast DNS (RFC 6762), as its LAN hears it: QEMU's network does not carry multicast
+//! to this machine, but writes down what was sent.
 
-use std::{
-    net::UdpSocket,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path};
 
-/// A free UDP port.
-pub fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// Where in a packet the source address begins, the destination address, the UDP destination port, and the message:
+/// after Ethernet and an IPv4 header without options.
+const SOURCE: usize = 14 + 12;
+const DESTINATION: usize = 14 + 16;
+const PORT: usize = 14 + 20 + 2;
+const MESSAGE: usize = 14 + 20 + 8;
+/// The box's address in QEMU's network, and the group of mDNS.
+const BOX: [u8; 4] = [10, 0, 2, 15];
+const GROUP: [u8; 4] = [224, 0, 0, 251];
+
+/// Whether the name has been announced with the box's address, and the service with its port (RFC 6763).
+pub fn is_announced(capture: &Path) -> bool {
+    let octets = fs::read(capture).unwrap_or_default();
+    let answers: Vec<&[u8]> = packets(&octets).filter_map(answer).collect();
+    let said = |octets: &[u8]| answers.iter().any(|answer| answer.windows(octets.len()).any(|seen| seen == octets));
+    // An A record's length and address; the labels of the name and of the service; an SRV record's port.
+    said(&[&[0, 4][..], &BOX].concat())
+        && said(b"\x07smsgate")
+        && said(b"\x08_smsgate\x04_tcp")
+        && said(&7000_u16.to_be_bytes())
 }
 
-/// Asks for the address of smsgate.local at the port behind which the box's mDNS is.
-pub fn the_box_answers_for_its_name(port: u16) {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-    let question = question("smsgate.local");
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let mut answer = [0; 1500];
-    let length = loop {
-        assert!(Instant::now() < deadline, "nobody answers for smsgate.local");
-        socket.send_to(&question, ("127.0.0.1", port)).unwrap();
-        if let Ok(length) = socket.recv(&mut answer) {
-            break length;
-        }
-    };
-    let answer = &answer[..length];
-    assert_eq!(answer[..2], question[..2], "the id of the question");
-    assert!(answer[2] & 0x80 != 0 && answer[7] > 0, "no answer: {answer:02x?}");
-    // The box's address at QEMU's network, at the end of the record.
-    assert!(answer.windows(6).any(|octets| octets == [0, 4, 10, 0, 2, 15]), "{answer:02x?}");
+/// The packets of a capture in libpcap's format.
+fn packets(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = octets.get(24..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let length = u32::from_le_bytes(rest.get(8..12)?.try_into().ok()?);
+        let packet = rest.get(16..16 + usize::try_from(length).ok()?)?;
+        rest = &rest[16 + packet.len()..];
+        Some(packet)
+    })
 }
 
-/// RFC 1035 4.1: a question for the IPv4 address.
-fn question(name: &str) -> Vec<u8> {
-    let mut octets = vec![0x5a, 0x17, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    for label in name.split('.') {
-        octets.push(u8::try_from(label.len()).unwrap());
-        octets.extend(label.as_bytes());
-    }
-    octets.extend([0, 0, 1, 0, 1]);
-    octets
+/// The box's answer to nobody's question, if the packet is one.
+fn answer(packet: &[u8]) -> Option<&[u8]> {
+    let is = |at: usize, octets: &[u8]| packet.get(at..at + octets.len()) == Some(octets);
+    let message = packet.get(MESSAGE..)?;
+    let is_ours = is(SOURCE, &BOX) && is(DESTINATION, &GROUP) && is(PORT, &5353_u16.to_be_bytes());
+    (is_ours && message.get(2)? & 0x80 != 0).then_some(message)
 }

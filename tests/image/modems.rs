@@ -46,10 +46,9 @@ fn sixteen_modems_of_four_kinds_do_their_work_and_find_their_slots_again() {
     disk.write("sim-cards.conf", sims(&slots).as_bytes());
     disk.write("mail-ca.pem", mailbox.ca.as_bytes());
 
-    let mdns = mdns::free_port();
     let usb = Some((KINDS.len(), pool.sockets()));
     let mut machine =
-        Machine::boot(&disk, &Options { mail: Some(mailbox.port), mdns: Some(mdns), usb, ..Options::default() });
+        Machine::boot(&disk, &Options { mail: Some(mailbox.port), listen: true, usb, ..Options::default() });
     machine.until_ca(&disk);
     let api = Api { client: machine.client_of(&disk, "smsgate.local"), token: TOKEN.to_owned() };
     machine.until("every modem is ready", |_| api.ready() == 16);
@@ -71,7 +70,7 @@ fn sixteen_modems_of_four_kinds_do_their_work_and_find_their_slots_again() {
     boot::nobody_can_log_in(&mut machine);
     inside::nothing_dumps_core(&mut machine);
     inside::the_gateway_has_the_modems_and_nothing_more(&mut machine);
-    mdns::the_box_answers_for_its_name(mdns);
+    machine.until("the box announces itself", |machine| mdns::is_announced(&machine.capture()));
 
     let (level, text) = api.health();
     assert_ne!(level, "CRITICAL", "{text}");
