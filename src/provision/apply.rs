@@ -135,7 +135,7 @@ fn provision(folders: &Folders, epoch: Option<Timestamp>, mint: Mint<'_>) -> Res
 
     let now = not_later_than_now(epoch);
     let layout = Layout { data: data.display().to_string() };
-    let world = World { layout: &layout, now, is_zone: &|zone| TimeZone::get(zone).is_ok() };
+    let world = World { layout: &layout, now, is_zone: &is_zone };
     let mut memory = state.recall();
     let before = memory.clone();
     memory.names = given.names.iter().map(ToString::to_string).collect();
@@ -221,6 +221,11 @@ fn not_later_than_now(epoch: Option<Timestamp>) -> Timestamp {
     let earliest = EARLIEST.parse().unwrap_or(Timestamp::UNIX_EPOCH);
     Timestamp::now().max(epoch.unwrap_or(earliest)).max(earliest)
 }
+/// As the tz database writes it: the system's own programs look for a file of that name.
+fn is_zone(name: &str) -> bool {
+    TimeZone::get(name).is_ok_and(|zone| zone.iana_name() == Some(name))
+}
+
 
 /// The box's own CA and certificate, made where they are missing, damaged, for other names or due. Returns the CA's
 /// certificate and the chain that the API shows.

@@ -45,6 +45,7 @@ fn all() -> Vec<Bad> {
         bad("network.conf", "[wlan]\nssid = x\n", "network.conf:1: there is no section `[wlan]`"),
         bad("authorized_keys", format!("{KEY}hello\n"), "authorized_keys:2: is not an OpenSSH public key"),
         bad("authorized_keys", &one.key, "authorized_keys:1: is a private key; remove it from this card"),
+        bad("network.conf", "[time]\nzone = europe/zurich\n", "network.conf:2: `zone` is not a time zone"),
         bad("tls.crt", &one.chain, "tls.crt: comes without tls.key; put both there"),
         bad("tls.key", &other.key, "tls.key: comes without tls.crt"),
         bad("tls.crt+tls.key", format!("{}+{}", one.chain, other.key), "tls.key: is not the key of the certificate in"),
