@@ -15,7 +15,7 @@ use super::{
     candidate::{Accepted, Files, Layout, Refusal, World, judge},
     durable::{Access, folder, remove, write},
     exchange::{Given, Media},
-    firewall,
+    finding, firewall,
     generation::{self, Generations},
     identity::{self, Authority, IdentityError},
     keys,
@@ -138,7 +138,7 @@ fn provision(folders: &Folders, epoch: Option<Timestamp>, mint: Mint<'_>) -> Res
     let world = World { layout: &layout, now, is_zone: &is_zone };
     let mut memory = state.recall();
     let before = memory.clone();
-    memory.names = given.names.iter().map(ToString::to_string).collect();
+    memory.names = finding::told(&given.names);
     let accepted = decide(&given, &current, &world, mint, &mut memory.outcome)?;
 
     let (authority, chain) = establish(data, &accepted, now)?;
@@ -183,7 +183,7 @@ fn decide(
                     *outcome = Outcome {
                         applied: given.files.keys().cloned().collect(),
                         problems: Vec::new(),
-                        remarks: accepted.remarks.iter().map(ToString::to_string).collect(),
+                        remarks: finding::told(&accepted.remarks),
                     };
                 } else if !outcome.problems.is_empty() {
                     *outcome = Outcome::default();
@@ -196,7 +196,7 @@ fn decide(
     } else if let Err(Refusal::Bad(found)) = judge(&given.files, current, world, &mut *mint) {
         problems.extend(found);
     }
-    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let problems = finding::told(&problems);
     let nothing = given.files.is_empty() && given.problems.is_empty();
     *outcome = Outcome { problems: problems.clone(), ..Outcome::default() };
     match judge(&Files::new(), current, world, mint) {
