@@ -25,7 +25,7 @@ use super::{
     networkd,
     result::{self, RESULT_FILE, Report},
     syslog,
-    tokens::{Made, Mint},
+    tokens::{self, Made, Mint},
 };
 use crate::{
     config::{self, Source},
@@ -149,6 +149,11 @@ fn provision(folders: &Folders, epoch: Option<Timestamp>, mint: Mint<'_>) -> Res
             state.keep(generations.next(), &tokens).map_err(at(data))?;
         }
         generations.commit(&accepted.files).map_err(at(&config))?;
+    }
+    if !accepted.files.get(GATEWAY_FILE).is_some_and(|text| tokens::is_ours(text)) {
+        // The operator's own are in force: those made before open nothing any more.
+        tokens.clear();
+        state.forget_tokens().map_err(at(data))?;
     }
     let is_told = media.as_ref().is_none_or(|media| media.has(RESULT_FILE));
     if memory.outcome != before.outcome || memory.names != before.names || !tokens.is_empty() || !is_told {

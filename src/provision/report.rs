@@ -107,8 +107,8 @@ pub async fn report(reporting: &Reporting) -> Result<bool, ProvisionError> {
         memory.reported = Some(facts);
     }
     state.remember(&memory).map_err(at(data))?;
-    state.shown().map_err(at(data))?;
-    Ok(true)
+    state.forget_tokens().map_err(at(data))?;
+    Ok(Told::Written)
 }
 
 /// The partition is mounted for as long as this lives: a power cut meets it in use for moments, not minutes.

@@ -169,6 +169,16 @@ fn good_files_are_in_force_and_their_secrets_gone_from_the_partition() {
 }
 
 #[test]
+fn tokens_that_open_nothing_any_more_are_not_shown() {
+    let folders = Folders::booted();
+    assert!(folders.result().contains("Tokens"), "{}", folders.result());
+    folders.put("smsgate.conf", GATEWAY);
+    folders.apply();
+    assert!(!folders.result().contains("Tokens"), "{}", folders.result());
+    assert!(!folders.at("data/state/tokens.unshown").exists());
+}
+
+#[test]
 fn the_same_files_again_make_no_new_generation() {
     let folders = Folders::booted();
     for _ in 0..2 {
