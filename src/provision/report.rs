@@ -42,11 +42,22 @@ pub struct Reporting {
     pub mounter: Option<PathBuf>,
 }
 
-/// Looks, and writes `result.txt` and the suggestion if they are due. Whether anything was written.
+/// What came of a report.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Told {
+    /// `result.txt` or the suggestion was written.
+    Written,
+    /// All of it was told before.
+    Nothing,
+    /// The partition is not there. It is tried again at the next start.
+    Nobody,
+}
+
+/// Looks, and writes `result.txt` and the suggestion if they are due.
 ///
 /// # Errors
 /// [`ProvisionError`]: there is no configuration in force, or the partition cannot be written.
-pub async fn report(reporting: &Reporting) -> Result<bool, ProvisionError> {
+pub async fn report(reporting: &Reporting) -> Result<Told, ProvisionError> {
     let Folders { media: media_folder, data, .. } = &reporting.folders;
     let root = data.join("config");
     let generations = Generations::open(&root).map_err(at(&root))?;
@@ -91,13 +102,15 @@ pub async fn report(reporting: &Reporting) -> Result<bool, ProvisionError> {
         .map(|text| (hex(&text), text))
         .filter(|(sum, _)| memory.suggested.as_ref() != Some(sum));
     if is_told && suggestion.is_none() {
-        return Ok(false);
+        return Ok(Told::Nothing);
     }
 
     let mount = reporting.mounter.as_deref().map(Mount::new).transpose()?;
     // Without the partition there is nobody to tell; why it is not there, the mounter has told.
     let is_mounted = mount.as_ref().is_none_or(Option::is_some);
-    let Some(media) = Media::open(media_folder).filter(|_| is_mounted) else { return Ok(false) };
+    let Some(media) = Media::open(media_folder).filter(|_| is_mounted) else {
+        return Ok(Told::Nobody);
+    };
     if let Some((sum, text)) = suggestion {
         media.put(SUGGESTED_FILE, &text).map_err(at(media_folder))?;
         memory.suggested = Some(sum);
