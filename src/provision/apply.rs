@@ -221,16 +221,16 @@ fn make_folders(data: &Path) -> Result<(), ProvisionError> {
     Ok(())
 }
 
-/// The clock, or the day of the image if that is later: both are in the past of a box whose clock has stopped.
-fn not_later_than_now(epoch: Option<Timestamp>) -> Timestamp {
-    let earliest = EARLIEST.parse().unwrap_or(Timestamp::UNIX_EPOCH);
-    Timestamp::now().max(epoch.unwrap_or(earliest)).max(earliest)
-}
 /// As the tz database writes it: the system's own programs look for a file of that name.
 fn is_zone(name: &str) -> bool {
     TimeZone::get(name).is_ok_and(|zone| zone.iana_name() == Some(name))
 }
 
+/// The clock, or the day of the image if that is later: both are in the past of a box whose clock has stopped.
+fn not_later_than_now(epoch: Option<Timestamp>) -> Timestamp {
+    let earliest = EARLIEST.parse().unwrap_or(Timestamp::UNIX_EPOCH);
+    Timestamp::now().max(epoch.unwrap_or(earliest)).max(earliest)
+}
 
 /// The box's own CA and certificate, made where they are missing, damaged, for other names or due. Returns the CA's
 /// certificate and the chain that the API shows.
@@ -321,5 +321,5 @@ fn tell(
         tokens,
         running: None,
     };
-    media.put(RESULT_FILE, &result::render(&report)).map(drop)
+    media.put_secret(RESULT_FILE, &result::render(&report)).map(drop)
 }

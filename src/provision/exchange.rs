@@ -12,10 +12,13 @@ use std::{
 
 use super::{
     candidate::Files,
-    durable::{Access, overwrite_with_zeros, replace, sync_folder, write},
+    durable::{Access, overwrite, replace, sync_folder, write},
     finding::Finding,
     media::{self, APPLIED, Entry, Kind, MOST_OCTETS, NOTE, Sorted},
 };
+
+/// What follows the name of a file of the box's that the operator has edited, once there is a newer one.
+const EDITED: &str = ".edited";
 
 /// The partition, mounted.
 #[derive(Debug)]
@@ -79,10 +82,24 @@ impl Media {
         Ok(())
     }
 
-    /// Writes one of the box's own files, unless it is there like this. What it held before is overwritten: tokens are
-    /// shown but once.
+    /// Writes one of the box's own files, unless it is there like this.
     pub(super) fn put(&self, name: &str, text: &str) -> io::Result<bool> {
+        write(&self.folder.join(name), text.as_bytes(), Access::Public)
+    }
+
+    /// As [`Self::put`], for a file that may show tokens: nothing is left of what it held before.
+    pub(super) fn put_secret(&self, name: &str, text: &str) -> io::Result<bool> {
         replace(&self.folder.join(name), text.as_bytes(), Access::Public)
+    }
+
+    /// Writes a file that the operator may be editing: unless `is_ours` knows what is there, that is kept under another
+    /// name.
+    pub(super) fn put_beside_edited(&self, name: &str, text: &str, is_ours: impl Fn(&str) -> bool) -> io::Result<()> {
+        let path = self.folder.join(name);
+        if fs::read_to_string(&path).is_ok_and(|there| there != text && !is_ours(&there)) {
+            fs::rename(&path, self.folder.join(format!("{name}{EDITED}")))?;
+        }
+        self.put(name, text).map(drop)
     }
 
     /// Whether a file is there.
@@ -123,8 +140,8 @@ impl Media {
         if fs::metadata(&path)?.len() == NOTE.len() as u64 && fs::read(&path)? == NOTE.as_bytes() {
             return Ok(());
         }
-        overwrite_with_zeros(&path)?;
-        write(&path, NOTE.as_bytes(), Access::Public).map(drop)
+        // The note takes the secret's own place, so that a full card does not keep either.
+        overwrite(&path, NOTE.as_bytes())
     }
 }
 
@@ -145,5 +162,20 @@ mod tests {
         media.spend(&given.written).unwrap();
         assert_eq!(fs::read_to_string(folder.path().join("SIM-CARDS.CONF.applied")).unwrap(), NOTE);
         assert!(media.read().unwrap().files.is_empty());
+    }
+
+    #[test]
+    fn what_the_operator_has_edited_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let media = Media::open(folder.path()).unwrap();
+        let is_ours = |there: &str| there == "ours";
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).ok();
+        for (there, kept) in [("ours", None), ("ours, and pin = 1234", Some("ours, and pin = 1234"))] {
+            fs::write(folder.path().join("a"), there).unwrap();
+            media.put_beside_edited("a", "newer", is_ours).unwrap();
+            assert_eq!((read("a").as_deref(), read("a.edited").as_deref()), (Some("newer"), kept));
+        }
+        media.put_beside_edited("a", "newer", is_ours).unwrap();
+        assert_eq!(read("a.edited").as_deref(), Some("ours, and pin = 1234"));
     }
 }

@@ -97,7 +97,6 @@ pub async fn report(reporting: &Reporting) -> Result<Told, ProvisionError> {
     let facts = result::facts(&report);
     let result = result::render(&report);
     let is_told = tokens.is_empty() && memory.reported.as_ref() == Some(&facts);
-    // What the operator has begun to complete is not written over.
     let suggestion = suggested::render(&running.modems, &slot_names(&config), &reporting.ports)
         .map(|text| (hex(&text), text))
         .filter(|(sum, _)| memory.suggested.as_ref() != Some(sum));
@@ -112,11 +111,12 @@ pub async fn report(reporting: &Reporting) -> Result<Told, ProvisionError> {
         return Ok(Told::Nobody);
     };
     if let Some((sum, text)) = suggestion {
-        media.put(SUGGESTED_FILE, &text).map_err(at(media_folder))?;
+        let is_ours = |there: &str| memory.suggested == Some(hex(there));
+        media.put_beside_edited(SUGGESTED_FILE, &text, is_ours).map_err(at(media_folder))?;
         memory.suggested = Some(sum);
     }
     if !is_told {
-        media.put(RESULT_FILE, &result).map_err(at(media_folder))?;
+        media.put_secret(RESULT_FILE, &result).map_err(at(media_folder))?;
         memory.reported = Some(facts);
     }
     state.remember(&memory).map_err(at(data))?;
