@@ -16,6 +16,7 @@ use super::{
     finding::Finding,
     media::{self, APPLIED, Entry, Kind, MOST_OCTETS, NOTE, Sorted},
 };
+use crate::model::printable;
 
 /// What follows the name of a file of the box's that the operator has edited, once there is a newer one.
 const EDITED: &str = ".edited";
@@ -75,7 +76,7 @@ impl Media {
     pub(super) fn spend(&self, written: &[String]) -> io::Result<()> {
         for name in written {
             let spent = format!("{name}{APPLIED}");
-            fs::rename(self.folder.join(name), self.folder.join(&spent))?;
+            fs::rename(self.folder.join(name), self.folder.join(&spent)).map_err(about(name))?;
             sync_folder(&self.folder)?;
             self.blank(&spent)?;
         }
@@ -84,12 +85,12 @@ impl Media {
 
     /// Writes one of the box's own files, unless it is there like this.
     pub(super) fn put(&self, name: &str, text: &str) -> io::Result<bool> {
-        write(&self.folder.join(name), text.as_bytes(), Access::Public)
+        write(&self.folder.join(name), text.as_bytes(), Access::Public).map_err(about(name))
     }
 
     /// As [`Self::put`], for a file that may show tokens: nothing is left of what it held before.
     pub(super) fn put_secret(&self, name: &str, text: &str) -> io::Result<bool> {
-        replace(&self.folder.join(name), text.as_bytes(), Access::Public)
+        replace(&self.folder.join(name), text.as_bytes(), Access::Public).map_err(about(name))
     }
 
     /// Writes a file that the operator may be editing: unless `is_ours` knows what is there, that is kept under another
@@ -141,8 +142,13 @@ impl Media {
             return Ok(());
         }
         // The note takes the secret's own place, so that a full card does not keep either.
-        overwrite(&path, NOTE.as_bytes())
+        overwrite(&path, NOTE.as_bytes()).map_err(about(name))
     }
+}
+
+/// Says which of the partition's files it was that failed.
+fn about(name: &str) -> impl FnOnce(io::Error) -> io::Error + use<'_> {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", printable(name)))
 }
 
 #[cfg(test)]
@@ -177,5 +183,24 @@ mod tests {
         }
         media.put_beside_edited("a", "newer", is_ours).unwrap();
         assert_eq!(read("a.edited").as_deref(), Some("ours, and pin = 1234"));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let media = Media::open(folder.path()).unwrap();
+        for name in ["result.txt", "smsgate.conf.applied"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("smsgate.conf"), "x").unwrap();
+        let failed = [
+            ("result.txt: ", media.put("result.txt", "x").map(drop)),
+            ("result.txt: ", media.put_secret("result.txt", "x").map(drop)),
+            ("smsgate.conf: ", media.spend(&["smsgate.conf".to_owned()])),
+        ];
+        for (start, failed) in failed {
+            let error = failed.unwrap_err().to_string();
+            assert!(error.starts_with(start), "{error}");
+        }
     }
 }
