@@ -23,7 +23,7 @@ fn eight_modems_do_their_work_on_arm() {
     let usb = Some((EIGHT.len(), pool.sockets()));
     let mut machine = Machine::boot(&disk, &Options { usb, architecture: "aarch64", ..Options::default() });
     assert_eq!(machine.succeed("uname -m").trim(), "aarch64");
-    machine.until("the CA is on SGCONFIG", |_| disk.read("ca.pem").is_some());
+    machine.until_ca(&disk);
     let api = Api { client: machine.client_of(&disk, "smsgate.local"), token: TOKEN.to_owned() };
     machine.until("ping is answered", |_| api.client.ping().is_ok());
     eprintln!("aarch64: ping {:.1?} after the power came", machine.since_power_on());

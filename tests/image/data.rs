@@ -46,13 +46,6 @@ impl Data {
         if check.status.success() { Ok(()) } else { Err(format!("{}{}", self.replay, said(&check))) }
     }
 
-    /// Names in a folder, `/` being the top of /data.
-    pub fn names(&self, folder: &str) -> Vec<String> {
-        let output = self.debugfs(&format!("ls -p {folder}"));
-        let lines = output.lines().filter_map(|line| line.split('/').nth(5));
-        lines.filter(|name| !["", ".", ".."].contains(name)).map(str::to_owned).collect()
-    }
-
     /// A file's content.
     pub fn read(&self, path: &str) -> Option<Vec<u8>> {
         let copy = self.folder.path().join("file");
@@ -61,7 +54,7 @@ impl Data {
         fs::read(copy).ok()
     }
 
-    /// The gateway's database, as the gateway would find it.
+    /// The gateway's database, as the gateway would find it; gone with this copy.
     pub fn store(&self) -> Connection {
         let folder = self.folder.path().join("store");
         fs::create_dir_all(&folder).unwrap();

@@ -70,7 +70,6 @@ impl Kept {
 fn with_nothing_on_sgconfig(disk: &Disk, pool: &Pool, options: &Options) -> (Tokens, Kept) {
     let mut machine = Machine::boot(disk, options);
     let told = Told::by(&mut machine, disk);
-    eprintln!("{}", told.0);
     told.has("OK: there was nothing to apply.");
     assert_eq!(told.value("Addresses:"), "10.0.2.15");
     told.has("https://smsgate.local:7000/");
@@ -148,7 +147,7 @@ fn complete_the_suggestion(disk: &Disk, pool: &Pool) {
 
 fn the_completed_suggestion_is_applied(disk: &Disk, pool: &Pool, options: &Options, tokens: &Tokens) -> Tokens {
     let mut machine = Machine::boot(disk, options);
-    machine.until("the CA is there", |_| disk.names().contains(&"ca.pem".to_owned()));
+    machine.until_ca(disk);
     let stats = api(&machine, disk, tokens, "get_stats");
     machine.until("the modems are ready, with the tokens of the first start", |_| stats.ready() == pool.devices.len());
     let told = Told::by(&mut machine, disk);
@@ -181,11 +180,10 @@ fn bad_files_change_nothing(disk: &Disk, options: &Options, round: &bad_files::R
         disk.write(name, content);
     }
     let mut machine = Machine::boot(disk, options);
-    machine.until("the CA is there", |_| disk.names().contains(&"ca.pem".to_owned()));
+    machine.until_ca(disk);
     let stats = api(&machine, disk, tokens, "get_stats");
     machine.until("the modems are ready as before", |_| stats.ready() == KINDS.len());
     let told = Told::by(&mut machine, disk);
-    eprintln!("{}", told.0);
     told.has("NOT APPLIED. Nothing was changed");
     told.has("Configuration in force: number 2.");
     round.told.iter().for_each(|text| told.has(text));

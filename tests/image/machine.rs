@@ -183,6 +183,17 @@ impl Machine {
         Client { port: self.port, ca, name }
     }
 
+    /// Waits until the box's CA is on SGCONFIG, whole: its name is there before its content.
+    #[track_caller]
+    pub fn until_ca(&mut self, disk: &Disk) -> String {
+        let mut ca = String::new();
+        self.until("the CA is on SGCONFIG", |_| {
+            ca = disk.read("ca.pem").map(|ca| String::from_utf8_lossy(&ca).into_owned()).unwrap_or_default();
+            ca.ends_with("-----END CERTIFICATE-----\n")
+        });
+        ca
+    }
+
     /// A client as the operator has one: it knows the CA that the box put on SGCONFIG, and a name of the box.
     pub fn client_of(&self, disk: &Disk, name: &str) -> Client {
         self.client_trusting(&disk.read_text("ca.pem"), name)

@@ -50,7 +50,7 @@ fn sixteen_modems_of_four_kinds_do_their_work_and_find_their_slots_again() {
     let usb = Some((KINDS.len(), pool.sockets()));
     let mut machine =
         Machine::boot(&disk, &Options { mail: Some(mailbox.port), mdns: Some(mdns), usb, ..Options::default() });
-    machine.until("the CA is on SGCONFIG", |_| disk.read("ca.pem").is_some());
+    machine.until_ca(&disk);
     let api = Api { client: machine.client_of(&disk, "smsgate.local"), token: TOKEN.to_owned() };
     machine.until("every modem is ready", |_| api.ready() == 16);
     eprintln!("16 modems are ready {:.1?} after the power came", machine.since_power_on());
@@ -167,6 +167,9 @@ fn two_modems_change_places(machine: &mut Machine, api: &Api, pool: &Pool, bound
     machine.until("both are missed", |_| api.ready() == 14);
     let mark = machine.succeed("journalctl -n 0 --show-cursor -q | sed -n 's/^-- cursor: //p'").trim().to_owned();
     pool.plug(other, one);
+    // Now the lowest numbers are taken.
+    let first = link(one, pool.devices[other].modems[0].interface);
+    machine.until("the first is there", |machine| machine.run(&format!("test -e {first}")).status == 0);
     pool.plug(one, other);
     machine.until("both are back", |_| api.ready() == 16);
 

@@ -88,7 +88,8 @@ fn nothing_is_lost_at_whatever_moment_the_power_goes() {
     assert!(site.root() == root, "the root has changed");
     site.judge_disk(&own).unwrap();
     let (injected, sent) = (said.injected.into_inner().unwrap(), said.sent.into_inner().unwrap());
-    let store = Data::of(&site.disk).store();
+    let data = Data::of(&site.disk);
+    let store = data.store();
     let accepted = sent.iter().filter(|sent| sent.id.is_some()).count();
     eprintln!("{} texts in, {accepted} of {} out accepted: {:?}", injected.len(), sent.len(), states(&store));
     assert!(cuts < 2 || !injected.is_empty() && accepted > 0, "there was no traffic");
@@ -125,8 +126,7 @@ impl Site {
         let numbers = slots.iter().map(|modem| modem.number.clone()).collect();
         let site = Self { pool, slots, numbers, disk, ca, _folder: folder };
         let mut machine = Machine::boot(&site.disk, &site.options());
-        machine.until("the CA is on SGCONFIG", |_| site.disk.read("ca.pem").is_some());
-        fs::write(&site.ca, site.disk.read_text("ca.pem")).unwrap();
+        fs::write(&site.ca, machine.until_ca(&site.disk)).unwrap();
         let api = site.api(&machine);
         machine.until("every modem is ready", |_| api.ready() == EIGHT.len());
         machine.power_off();

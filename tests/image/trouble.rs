@@ -68,7 +68,7 @@ fn whatever_is_wrong_with_data_the_box_answers_and_says_it() {
 }
 
 fn api(machine: &mut Machine, disk: &Disk) -> Api {
-    machine.until("the CA is on SGCONFIG", |_| disk.read("ca.pem").is_some());
+    machine.until_ca(disk);
     let api = Api { client: machine.client_of(disk, "smsgate.local"), token: TOKEN.to_owned() };
     machine.until("ping is answered", |_| api.client.ping().is_ok());
     api

@@ -127,6 +127,22 @@ fn a_factory_reset_takes_what_the_box_wrote_and_leaves_what_is_to_be_applied() {
     assert_eq!(left, ["sim-cards.conf"]);
 }
 
+/// A FAT on a card that has worn out: `rm` and all else fail, and the request would stay.
+#[test]
+fn a_reset_that_could_not_be_ticked_off_is_not_begun() {
+    let machine = Machine::new(GPT, SNUG);
+    machine.run("data", &[]);
+    let first = machine.file_system("vda5").unwrap();
+    machine.set("card/factory-reset", "");
+    std::os::unix::fs::symlink("/bin/false", machine.path("bin/touch")).unwrap();
+    machine.restart();
+    machine.run("data", &[]);
+    let reason = machine.rescue().unwrap_or_default();
+    assert!(reason.contains("cannot be written") && reason.contains("replace the card"), "{reason}");
+    assert_eq!((machine.file_system("vda5").unwrap(), machine.ran("mkfs.ext4")), (first, 0));
+    assert!(!machine.path("run/sgconfig").exists(), "SGCONFIG is not left mounted");
+}
+
 /// The power fails before each of the script's commands in turn, also while the file system is being made.
 #[test]
 fn power_cuts_at_every_step_leave_nothing_half_made() {

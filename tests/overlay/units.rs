@@ -14,13 +14,17 @@ use crate::{overlaid, project, values};
 
 const UNITS: &str = "usr/lib/systemd/system";
 
-/// Most that `systemd-analyze security` may find, in tenths. What is missing here runs as root, in the open or for a
-/// moment only.
-const EXPOSURE: [(&str, u32); 4] = [
+/// Most that `systemd-analyze security` may find, in tenths. What is missing here mounts /data for everybody.
+const EXPOSURE: [(&str, u32); 9] = [
     ("smsgate.service", 13),
     ("smsgate-rescue.service", 13),
-    ("smsgate-syslog.service", 20),
+    ("smsgate-clock.service", 14),
+    ("smsgate-watchdog-check.service", 14),
+    ("smsgate-syslog.service", 18),
+    ("smsgate-firewall.service", 27),
+    ("smsgate-provision.service", 30),
     ("smsgate-ssh.service", 30),
+    ("smsgate-report.service", 36),
 ];
 
 /// What units start and files name, and the package of Debian and of Buildroot that brings it.
@@ -165,14 +169,46 @@ fn a_mistake_would_be_found_in_a_unit_in_a_drop_in_and_in_a_path() {
 }
 
 #[test]
-fn what_listens_or_handles_modems_is_hardened() {
+fn every_service_is_hardened() {
     let root = Root::new();
+    for unit in ours().iter().filter(|unit| unit.ends_with(".service") && *unit != "smsgate-data.service") {
+        assert!(EXPOSURE.iter().any(|(known, _)| known == unit), "{unit} has no limit here");
+    }
     for (unit, most) in EXPOSURE {
         let exposure = root.exposure(unit);
         assert!(exposure <= most, "{unit}: exposure {exposure} tenths, {most} are allowed");
     }
     fs::write(root.unit("smsgate.service.d/50-appliance.conf"), "[Service]\nUser=root\nProtectSystem=no\n").unwrap();
     assert!(root.exposure("smsgate.service") > 13, "drop-ins are looked at");
+}
+
+/// What it mounts is for everybody. Newer systemd than that of the test image gives more settings mounts of their own.
+#[test]
+fn the_unit_that_mounts_data_has_no_mounts_of_its_own() {
+    let text = text_of("smsgate-data.service");
+    assert_eq!(values(&text, "PrivateMounts"), ["no"]);
+    let apart = [
+        "Private",
+        "Protect",
+        "ReadOnly",
+        "ReadWrite",
+        "Inaccessible",
+        "Exec",
+        "NoExec",
+        "Bind",
+        "TemporaryFileSystem",
+        "Root",
+        "Mount",
+        "Dynamic",
+        "State",
+        "Cache",
+        "Logs",
+        "NetworkNamespacePath",
+    ];
+    let keys = text.lines().filter_map(|line| line.split_once('=')).map(|(key, _)| key.trim_start_matches('#').trim());
+    for key in keys.filter(|key| !["PrivateMounts", "ExecStart"].contains(key)) {
+        assert!(!apart.iter().any(|start| key.starts_with(start)), "{key} may hide /data from the rest of the box");
+    }
 }
 
 #[test]
@@ -197,7 +233,9 @@ fn the_preset_names_what_is_there_and_nothing_else_is_started() {
     for unit in &ours {
         let called = ours.iter().any(|other| {
             let text = text_of(other);
-            ["OnFailure", "Unit"].iter().any(|key| values(&text, key).contains(&unit.as_str()))
+            // A path starts the service of its name.
+            values(&text, "OnFailure").contains(&unit.as_str())
+                || other.strip_suffix(".path") == unit.strip_suffix(".service")
         });
         assert!(started.contains(unit) || called, "{unit} is in no preset, and no unit starts it");
     }
@@ -233,6 +271,36 @@ fn nothing_waits_for_the_network_or_the_time() {
                 .into_iter()
                 .find(|name| name.contains("network-online") || name.contains("time-sync") || name.contains("wait"));
             assert_eq!(waits, None, "{unit}");
+        }
+    }
+}
+
+/// They run as root: what they cannot do without is named, and where they write.
+#[test]
+fn services_of_root_have_few_capabilities_and_few_folders_to_write_to() {
+    let mounts = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_SYS_ADMIN"];
+    let cases: [(&str, &[&str], &[&str]); 6] = [
+        ("smsgate-provision.service", &mounts, &["-/data", "/run"]),
+        ("smsgate-report.service", &mounts, &["/data", "/run"]),
+        ("smsgate-firewall.service", &["CAP_NET_ADMIN"], &["-/run/smsgate"]),
+        ("smsgate-watchdog-check.service", &[], &["-/run/smsgate"]),
+        ("smsgate-clock.service", &[], &["-/run/smsgate"]),
+        ("smsgate-syslog.service", &[], &["/run/systemd/journal"]),
+    ];
+    for (unit, capabilities, folders) in cases {
+        let text = text_of(unit);
+        assert!(text.lines().any(|line| line.starts_with("CapabilityBoundingSet=")), "{unit}");
+        assert_eq!(values(&text, "CapabilityBoundingSet"), capabilities, "{unit}");
+        assert_eq!(values(&text, "ProtectSystem"), ["strict"], "{unit}");
+        assert_eq!(values(&text, "ReadWritePaths"), folders, "{unit}");
+    }
+    let ssh = text_of("smsgate-ssh.service");
+    assert!(values(&ssh, "ConditionPathExists").contains(&"!/run/smsgate/warnings.d/firewall"), "not in the open");
+    assert!(values(&ssh, "After").contains(&"smsgate-firewall.service"));
+    for unit in ["smsgate-ssh.service", "smsgate-syslog.service"] {
+        let hidden = values(&text_of(unit), "InaccessiblePaths").join(" ");
+        for path in ["-/data/store", "-/data/tls"] {
+            assert!(hidden.split(' ').any(|found| found == path), "{unit}: {path}");
         }
     }
 }
