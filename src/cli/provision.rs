@@ -16,7 +16,7 @@ use super::{
     exit::{Exit, Failure},
     token::{bcrypt_hash, random_token},
 };
-use crate::provision::{self, Folders, ProvisionError, Reporting, tokens::Token};
+use crate::provision::{self, Folders, ProvisionError, Reporting, Told, tokens::Token};
 
 /// Flags of `provision`.
 #[derive(Args, Clone, Debug)]
@@ -91,8 +91,12 @@ pub(super) fn run(args: &ProvisionArgs, out: &mut impl Write) -> Result<(), Fail
                 .enable_all()
                 .build()
                 .map_err(|error| Failure::new(Exit::System, format!("cannot start: {error}")))?;
-            let written = runtime.block_on(provision::report(&reporting))?;
-            writeln!(out, "{}", if written { "result.txt was written" } else { "there is nothing new to tell" })?;
+            let told = match runtime.block_on(provision::report(&reporting))? {
+                Told::Written => "result.txt was written",
+                Told::Nothing => "there is nothing new to tell",
+                Told::Nobody => "the operator's partition is not there; it is tried again at the next start",
+            };
+            writeln!(out, "{told}")?;
             Ok(())
         }
     }

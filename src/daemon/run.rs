@@ -131,8 +131,8 @@ fn plan(config: &Config, folder: &Path, appliance: Option<&Path>) -> Plan {
         store: &store,
         ports: config.slots.iter().filter_map(|slot| hotplug::folder_of(&slot.port)).collect(),
         program: std::env::current_exe().ok(),
-        // The mailer's TLS heeds it.
         appliance,
+        // The mailer's TLS heeds it.
         authorities: std::env::var_os("SSL_CERT_FILE").map(PathBuf::from),
     };
     Plan::of(config, &places, |path| fs::canonicalize(path).ok())

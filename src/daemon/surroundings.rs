@@ -1,5 +1,5 @@
-//! What the daemon takes from the machine it runs on: its clock, its ports and what else the machine is there for. A test brings others, so that a day
-//! passes in minutes and modems are made of code.
+//! What the daemon takes from the machine it runs on: its clock, its ports and what else the machine is there for. A test
+//! brings others, so that a day passes in minutes and modems are made of code.
 
 use std::{path::PathBuf, sync::Arc};
 

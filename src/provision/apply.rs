@@ -15,7 +15,7 @@ use super::{
     candidate::{Accepted, Files, Layout, Refusal, World, judge},
     durable::{Access, folder, remove, write},
     exchange::{Given, Media},
-    firewall,
+    finding, firewall,
     generation::{self, Generations},
     identity::{self, Authority, IdentityError},
     keys,
@@ -25,7 +25,7 @@ use super::{
     networkd,
     result::{self, RESULT_FILE, Report},
     syslog,
-    tokens::{Made, Mint},
+    tokens::{self, Made, Mint},
 };
 use crate::{
     config::{self, Source},
@@ -135,10 +135,10 @@ fn provision(folders: &Folders, epoch: Option<Timestamp>, mint: Mint<'_>) -> Res
 
     let now = not_later_than_now(epoch);
     let layout = Layout { data: data.display().to_string() };
-    let world = World { layout: &layout, now, is_zone: &|zone| TimeZone::get(zone).is_ok() };
+    let world = World { layout: &layout, now, is_zone: &is_zone };
     let mut memory = state.recall();
     let before = memory.clone();
-    memory.names = given.names.iter().map(ToString::to_string).collect();
+    memory.names = finding::told(&given.names);
     let accepted = decide(&given, &current, &world, mint, &mut memory.outcome)?;
 
     let (authority, chain) = establish(data, &accepted, now)?;
@@ -149,6 +149,11 @@ fn provision(folders: &Folders, epoch: Option<Timestamp>, mint: Mint<'_>) -> Res
             state.keep(generations.next(), &tokens).map_err(at(data))?;
         }
         generations.commit(&accepted.files).map_err(at(&config))?;
+    }
+    if !accepted.files.get(GATEWAY_FILE).is_some_and(|text| tokens::is_ours(text)) {
+        // The operator's own are in force: those made before open nothing any more.
+        tokens.clear();
+        state.forget_tokens().map_err(at(data))?;
     }
     let is_told = media.as_ref().is_none_or(|media| media.has(RESULT_FILE));
     if memory.outcome != before.outcome || memory.names != before.names || !tokens.is_empty() || !is_told {
@@ -183,7 +188,7 @@ fn decide(
                     *outcome = Outcome {
                         applied: given.files.keys().cloned().collect(),
                         problems: Vec::new(),
-                        remarks: accepted.remarks.iter().map(ToString::to_string).collect(),
+                        remarks: finding::told(&accepted.remarks),
                     };
                 } else if !outcome.problems.is_empty() {
                     *outcome = Outcome::default();
@@ -196,7 +201,7 @@ fn decide(
     } else if let Err(Refusal::Bad(found)) = judge(&given.files, current, world, &mut *mint) {
         problems.extend(found);
     }
-    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let problems = finding::told(&problems);
     let nothing = given.files.is_empty() && given.problems.is_empty();
     *outcome = Outcome { problems: problems.clone(), ..Outcome::default() };
     match judge(&Files::new(), current, world, mint) {
@@ -214,6 +219,11 @@ fn make_folders(data: &Path) -> Result<(), ProvisionError> {
         folder(&path, access).map_err(at(&path))?;
     }
     Ok(())
+}
+
+/// As the tz database writes it: the system's own programs look for a file of that name.
+fn is_zone(name: &str) -> bool {
+    TimeZone::get(name).is_ok_and(|zone| zone.iana_name() == Some(name))
 }
 
 /// The clock, or the day of the image if that is later: both are in the past of a box whose clock has stopped.
@@ -311,5 +321,5 @@ fn tell(
         tokens,
         running: None,
     };
-    media.put(RESULT_FILE, &result::render(&report)).map(drop)
+    media.put_secret(RESULT_FILE, &result::render(&report)).map(drop)
 }

@@ -26,6 +26,9 @@ const LEAST_PORT: u16 = 1024;
 /// Multicast DNS (RFC 6762).
 const MDNS_PORT: u16 = 5353;
 
+/// Most slots: more modems than can be plugged into a box. Each new one takes a bcrypt hash, and the start waits for it.
+const MOST_SLOTS: usize = 128;
+
 /// Files by name.
 pub type Files = BTreeMap<String, String>;
 
@@ -122,7 +125,7 @@ pub fn judge(given: &Files, current: &Files, world: &World<'_>, mint: Mint<'_>) 
     }
     if let Some(config) = &loaded.0 {
         problems.extend(check_for_box(config, &files, &gateway));
-        if given.contains_key(SIMS_FILE) {
+        if given.contains_key(SIMS_FILE) && problems.is_empty() {
             remarks.extend(unstable_ports(config, &sims));
         }
     }
@@ -199,6 +202,11 @@ fn check_for_box(config: &Config, files: &Files, gateway: &owned::Edited) -> Vec
     if mail.enabled && mail.ca.is_some() && !files.contains_key(MAIL_CA_FILE) {
         let remedy = "put the certificates to trust here as mail-ca.pem, or remove the line";
         report("mail", "ca", "`ca` names a file this box does not have".to_owned(), remedy);
+    }
+    let slots = config.slots.len();
+    if slots > MOST_SLOTS {
+        let message = format!("has {slots} slots, {MOST_SLOTS} are allowed");
+        problems.push(Finding::of_file(SIMS_FILE, message, "keep those whose modems are plugged into this box"));
     }
     problems
 }

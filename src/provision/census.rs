@@ -58,7 +58,9 @@ pub(super) async fn take(socket: &Path, pattern: &str, wait: Duration) -> Runnin
 type Links = BTreeMap<PathBuf, String>;
 
 fn links(pattern: &str) -> Links {
-    let paths = glob::glob(pattern).into_iter().flatten().filter_map(Result::ok);
+    // udev makes its links under hidden names, and renames them.
+    let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let paths = glob::glob(pattern).into_iter().flatten().filter_map(Result::ok).filter(|path| !is_hidden(path));
     paths.filter_map(|path| Some((fs::canonicalize(&path).ok()?, path.display().to_string()))).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
@@ -76,9 +76,13 @@ pub(super) fn write(path: &Path, content: &[u8], access: Access) -> io::Result<b
     let beside = beside(path);
     remove(&beside)?;
     create(&beside, content, access)?;
-    fs::rename(&beside, path)?;
-    path.parent().map_or(Ok(()), sync_folder)?;
+    put_in_place(&beside, path)?;
     Ok(true)
+}
+
+fn put_in_place(beside: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(beside, path)?;
+    path.parent().map_or(Ok(()), sync_folder)
 }
 
 /// Writes a file that must not be there, and syncs it; its folder is not synced.
@@ -98,35 +102,34 @@ pub(super) fn point(link: &Path, target: &Path) -> io::Result<()> {
     link.parent().map_or(Ok(()), sync_folder)
 }
 
-/// As [`write()`], and then overwrites what the file held before, which may be secret.
+/// As [`write()`], for what may be secret: what the file held before is overwritten, and so is what a power cut left
+/// beside it.
 ///
-/// A power cut between the two leaves the old octets in places that no file has any more.
+/// The old octets go before the new file takes the name: what FAT frees at a power cut, its check brings back as a file.
+/// Until then the new file lies beside, so that a full disk loses nothing.
 pub(super) fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<bool> {
-    let before = to_overwrite(path);
-    let written = write(path, content, access)?;
-    if let (true, Ok(before)) = (written, before) {
-        zero(before)?;
+    let beside = beside(path);
+    erase(&beside)?;
+    if fs::read(path).is_ok_and(|there| there == content) {
+        return Ok(false);
     }
-    Ok(written)
-}
-
-/// Overwrites a file's octets where they lie, and waits until that is done.
-pub(super) fn overwrite_with_zeros(path: &Path) -> io::Result<()> {
-    zero(to_overwrite(path)?)
-}
-
-fn to_overwrite(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).custom_flags(nix::libc::O_NOFOLLOW).open(path)
-}
-
-fn zero(mut file: File) -> io::Result<()> {
-    let mut left = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    let zeros = [0; 4096];
-    while left > 0 {
-        let now = left.min(zeros.len());
-        file.write_all(zeros.get(..now).unwrap_or_default())?;
-        left -= now;
+    create(&beside, content, access)?;
+    match overwrite(path, b"") {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => put_in_place(&beside, path)?,
     }
+    Ok(true)
+}
+
+/// Overwrites a file's octets where they lie, waits until that is done, and has it hold `content` in their place.
+pub(super) fn overwrite(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).custom_flags(nix::libc::O_NOFOLLOW).open(path)?;
+    let length = file.metadata()?.len();
+    io::copy(&mut io::repeat(0).take(length), &mut file)?;
+    file.sync_all()?;
+    file.rewind()?;
+    file.write_all(content)?;
+    file.set_len(content.len() as u64)?;
     file.sync_all()
 }
 
@@ -135,7 +138,7 @@ pub(super) fn erase(path: &Path) -> io::Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    overwrite_with_zeros(path)?;
+    overwrite(path, b"")?;
     remove(path)?;
     path.parent().map_or(Ok(()), sync_folder)
 }
@@ -162,7 +165,7 @@ fn beside(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
 
@@ -177,20 +180,37 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
+    fn inode(path: &Path) -> u64 {
+        fs::metadata(path).unwrap().ino()
+    }
+
     #[test]
-    fn what_is_overwritten_keeps_its_length() {
+    fn a_secret_is_overwritten_where_it_lies() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
-        fs::write(&path, vec![7; 10_000]).unwrap();
-        let still_open = File::open(&path).unwrap();
-        assert!(replace(&path, b"x", Access::Public).unwrap());
-        assert_eq!(fs::read(&path).unwrap(), b"x");
-        assert_eq!(io::read_to_string(still_open).unwrap().into_bytes(), vec![0; 10_000]);
-        fs::write(&path, vec![7; 10_000]).unwrap();
-        overwrite_with_zeros(&path).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), vec![0; 10_000]);
+        for content in [vec![7; 10_000], vec![7; 3], vec![]] {
+            fs::write(&path, content).unwrap();
+            let before = inode(&path);
+            overwrite(&path, b"note").unwrap();
+            assert_eq!((fs::read(&path).unwrap().as_slice(), inode(&path)), (&b"note"[..], before));
+        }
         erase(&path).unwrap();
         erase(&path).unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_was_replaced_or_lay_beside() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, cut_off) = (folder.path().join("a"), folder.path().join(".a.new"));
+        for (there, written) in [("old secret", true), ("x", false)] {
+            fs::write(&path, there).unwrap();
+            fs::write(&cut_off, "half a secret").unwrap();
+            let (old, half) = (File::open(&path).unwrap(), File::open(&cut_off).unwrap());
+            assert_eq!(replace(&path, b"x", Access::Public).unwrap(), written);
+            assert_eq!((fs::read(&path).unwrap(), cut_off.exists()), (b"x".to_vec(), false));
+            assert_eq!(half.metadata().unwrap().len(), 0);
+            assert_eq!(old.metadata().unwrap().len(), u64::from(!written));
+        }
     }
 }

@@ -12,10 +12,14 @@ use std::{
 
 use super::{
     candidate::Files,
-    durable::{Access, overwrite_with_zeros, replace, sync_folder, write},
+    durable::{Access, overwrite, replace, sync_folder, write},
     finding::Finding,
     media::{self, APPLIED, Entry, Kind, MOST_OCTETS, NOTE, Sorted},
 };
+use crate::model::printable;
+
+/// What follows the name of a file of the box's that the operator has edited, once there is a newer one.
+const EDITED: &str = ".edited";
 
 /// The partition, mounted.
 #[derive(Debug)]
@@ -72,17 +76,31 @@ impl Media {
     pub(super) fn spend(&self, written: &[String]) -> io::Result<()> {
         for name in written {
             let spent = format!("{name}{APPLIED}");
-            fs::rename(self.folder.join(name), self.folder.join(&spent))?;
+            fs::rename(self.folder.join(name), self.folder.join(&spent)).map_err(about(name))?;
             sync_folder(&self.folder)?;
             self.blank(&spent)?;
         }
         Ok(())
     }
 
-    /// Writes one of the box's own files, unless it is there like this. What it held before is overwritten: tokens are
-    /// shown but once.
+    /// Writes one of the box's own files, unless it is there like this.
     pub(super) fn put(&self, name: &str, text: &str) -> io::Result<bool> {
-        replace(&self.folder.join(name), text.as_bytes(), Access::Public)
+        write(&self.folder.join(name), text.as_bytes(), Access::Public).map_err(about(name))
+    }
+
+    /// As [`Self::put`], for a file that may show tokens: nothing is left of what it held before.
+    pub(super) fn put_secret(&self, name: &str, text: &str) -> io::Result<bool> {
+        replace(&self.folder.join(name), text.as_bytes(), Access::Public).map_err(about(name))
+    }
+
+    /// Writes a file that the operator may be editing: unless `is_ours` knows what is there, that is kept under another
+    /// name.
+    pub(super) fn put_beside_edited(&self, name: &str, text: &str, is_ours: impl Fn(&str) -> bool) -> io::Result<()> {
+        let path = self.folder.join(name);
+        if fs::read_to_string(&path).is_ok_and(|there| there != text && !is_ours(&there)) {
+            fs::rename(&path, self.folder.join(format!("{name}{EDITED}")))?;
+        }
+        self.put(name, text).map(drop)
     }
 
     /// Whether a file is there.
@@ -123,9 +141,14 @@ impl Media {
         if fs::metadata(&path)?.len() == NOTE.len() as u64 && fs::read(&path)? == NOTE.as_bytes() {
             return Ok(());
         }
-        overwrite_with_zeros(&path)?;
-        write(&path, NOTE.as_bytes(), Access::Public).map(drop)
+        // The note takes the secret's own place, so that a full card does not keep either.
+        overwrite(&path, NOTE.as_bytes()).map_err(about(name))
     }
+}
+
+/// Says which of the partition's files it was that failed.
+fn about(name: &str) -> impl FnOnce(io::Error) -> io::Error + use<'_> {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", printable(name)))
 }
 
 #[cfg(test)]
@@ -145,5 +168,39 @@ mod tests {
         media.spend(&given.written).unwrap();
         assert_eq!(fs::read_to_string(folder.path().join("SIM-CARDS.CONF.applied")).unwrap(), NOTE);
         assert!(media.read().unwrap().files.is_empty());
+    }
+
+    #[test]
+    fn what_the_operator_has_edited_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let media = Media::open(folder.path()).unwrap();
+        let is_ours = |there: &str| there == "ours";
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).ok();
+        for (there, kept) in [("ours", None), ("ours, and pin = 1234", Some("ours, and pin = 1234"))] {
+            fs::write(folder.path().join("a"), there).unwrap();
+            media.put_beside_edited("a", "newer", is_ours).unwrap();
+            assert_eq!((read("a").as_deref(), read("a.edited").as_deref()), (Some("newer"), kept));
+        }
+        media.put_beside_edited("a", "newer", is_ours).unwrap();
+        assert_eq!(read("a.edited").as_deref(), Some("ours, and pin = 1234"));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let media = Media::open(folder.path()).unwrap();
+        for name in ["result.txt", "smsgate.conf.applied"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("smsgate.conf"), "x").unwrap();
+        let failed = [
+            ("result.txt: ", media.put("result.txt", "x").map(drop)),
+            ("result.txt: ", media.put_secret("result.txt", "x").map(drop)),
+            ("smsgate.conf: ", media.spend(&["smsgate.conf".to_owned()])),
+        ];
+        for (start, failed) in failed {
+            let error = failed.unwrap_err().to_string();
+            assert!(error.starts_with(start), "{error}");
+        }
     }
 }

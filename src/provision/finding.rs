@@ -6,6 +6,9 @@ use std::fmt;
 
 use crate::{config::Diagnostic, model::printable};
 
+/// Most findings that are told: whoever put the wrong file there need not read of each of its lines.
+const MOST: usize = 40;
+
 /// A problem or a remark.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Finding {
@@ -42,6 +45,16 @@ impl Finding {
     }
 }
 
+/// What is told of `findings`, a line each.
+#[must_use]
+pub fn told(findings: &[Finding]) -> Vec<String> {
+    let mut lines: Vec<String> = findings.iter().take(MOST).map(ToString::to_string).collect();
+    if findings.len() > MOST {
+        lines.push(format!("and {} more", findings.len() - MOST));
+    }
+    lines
+}
+
 /// `smsgate.conf:12: message; remedy`, on one line whatever a file's name holds.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,5 +67,18 @@ impl fmt::Display for Finding {
             write!(f, "; {}", printable(&self.remedy))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_findings_the_first_are_told() {
+        let findings: Vec<Finding> = (1..=50).map(|line| Finding::at("a", line, "bad", "mend it")).collect();
+        let lines = told(&findings);
+        assert_eq!((lines.len(), lines[39].as_str(), lines[40].as_str()), (41, "a:40: bad; mend it", "and 10 more"));
+        assert_eq!(told(&findings[..40]).len(), 40);
     }
 }

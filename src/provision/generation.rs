@@ -2,6 +2,8 @@
 //!
 //! A generation is made whole and synced before `current` turns to it by a rename. The last three are kept. What a
 //! power cut leaves is a folder that `current` never pointed at, or one with another name: both go at the next start.
+//! Where `current` itself is gone, as a file system's repair may do, it is made anew for the newest: a box that has a
+//! configuration never starts as if it had none.
 
 use std::{
     fs, io,
@@ -29,7 +31,12 @@ impl Generations {
     /// Opens the folder, making it if need be, and clears away what a power cut left.
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         folder(root, Access::Daemon)?;
-        let generations = Self { root: root.to_owned(), number: current(root) };
+        let mut generations = Self { root: root.to_owned(), number: current(root) };
+        if generations.number.is_none()
+            && let Some(newest) = generations.newest()?
+        {
+            generations.turn_to(newest)?;
+        }
         generations.clear()?;
         Ok(generations)
     }
@@ -55,9 +62,26 @@ impl Generations {
         sync_folder(&unfinished)?;
         fs::rename(&unfinished, self.folder_of(number))?;
         sync_folder(&self.root)?;
+        self.turn_to(number)?;
+        self.clear()
+    }
+
+    fn turn_to(&mut self, number: u64) -> io::Result<()> {
         point(&self.root.join(CURRENT), Path::new(&format!("gen-{number}")))?;
         self.number = Some(number);
-        self.clear()
+        Ok(())
+    }
+
+    /// The newest that is whole, as each one is that has its final name.
+    fn newest(&self) -> io::Result<Option<u64>> {
+        let mut newest = None;
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                newest = newest.max(entry.file_name().to_str().and_then(number_in));
+            }
+        }
+        Ok(newest)
     }
 
     fn folder_of(&self, number: u64) -> PathBuf {
@@ -126,5 +150,18 @@ mod tests {
         let mut names: Vec<_> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["current", "gen-3", "gen-4", "gen-5", "other"]);
+    }
+
+    #[test]
+    fn without_current_the_newest_that_is_whole_is_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("config");
+        let mut generations = Generations::open(&root).unwrap();
+        ["a", "b"].iter().for_each(|text| generations.commit(&files(text)).unwrap());
+        fs::create_dir(root.join("gen-3.new")).unwrap();
+        fs::remove_file(root.join(CURRENT)).unwrap();
+        let generations = Generations::open(&root).unwrap();
+        assert_eq!((generations.number, generations.files().unwrap()), (Some(2), files("b")));
+        assert_eq!(current(&root), Some(2));
     }
 }

@@ -79,7 +79,7 @@ impl State {
         if unshown.generation <= generation {
             return Ok(unshown.made);
         }
-        self.shown()?;
+        self.forget_tokens()?;
         Ok(Vec::new())
     }
 
@@ -89,8 +89,8 @@ impl State {
         write(&self.tokens(), &serde_json::to_vec(&unshown)?, Access::Private).map(drop)
     }
 
-    /// They are.
-    pub(super) fn shown(&self) -> io::Result<()> {
+    /// They have been shown, or open nothing any more.
+    pub(super) fn forget_tokens(&self) -> io::Result<()> {
         erase(&self.tokens())
     }
 

@@ -29,4 +29,4 @@ pub mod tokens;
 
 pub use apply::{Folders, ProvisionError, apply, rescue};
 pub use memory::Outcome;
-pub use report::{Reporting, report};
+pub use report::{Reporting, Told, report};

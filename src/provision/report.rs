@@ -42,11 +42,22 @@ pub struct Reporting {
     pub mounter: Option<PathBuf>,
 }
 
-/// Looks, and writes `result.txt` and the suggestion if they are due. Whether anything was written.
+/// What came of a report.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Told {
+    /// `result.txt` or the suggestion was written.
+    Written,
+    /// All of it was told before.
+    Nothing,
+    /// The partition is not there. It is tried again at the next start.
+    Nobody,
+}
+
+/// Looks, and writes `result.txt` and the suggestion if they are due.
 ///
 /// # Errors
 /// [`ProvisionError`]: there is no configuration in force, or the partition cannot be written.
-pub async fn report(reporting: &Reporting) -> Result<bool, ProvisionError> {
+pub async fn report(reporting: &Reporting) -> Result<Told, ProvisionError> {
     let Folders { media: media_folder, data, .. } = &reporting.folders;
     let root = data.join("config");
     let generations = Generations::open(&root).map_err(at(&root))?;
@@ -86,29 +97,31 @@ pub async fn report(reporting: &Reporting) -> Result<bool, ProvisionError> {
     let facts = result::facts(&report);
     let result = result::render(&report);
     let is_told = tokens.is_empty() && memory.reported.as_ref() == Some(&facts);
-    // What the operator has begun to complete is not written over.
     let suggestion = suggested::render(&running.modems, &slot_names(&config), &reporting.ports)
         .map(|text| (hex(&text), text))
         .filter(|(sum, _)| memory.suggested.as_ref() != Some(sum));
     if is_told && suggestion.is_none() {
-        return Ok(false);
+        return Ok(Told::Nothing);
     }
 
     let mount = reporting.mounter.as_deref().map(Mount::new).transpose()?;
     // Without the partition there is nobody to tell; why it is not there, the mounter has told.
     let is_mounted = mount.as_ref().is_none_or(Option::is_some);
-    let Some(media) = Media::open(media_folder).filter(|_| is_mounted) else { return Ok(false) };
+    let Some(media) = Media::open(media_folder).filter(|_| is_mounted) else {
+        return Ok(Told::Nobody);
+    };
     if let Some((sum, text)) = suggestion {
-        media.put(SUGGESTED_FILE, &text).map_err(at(media_folder))?;
+        let is_ours = |there: &str| memory.suggested == Some(hex(there));
+        media.put_beside_edited(SUGGESTED_FILE, &text, is_ours).map_err(at(media_folder))?;
         memory.suggested = Some(sum);
     }
     if !is_told {
-        media.put(RESULT_FILE, &result).map_err(at(media_folder))?;
+        media.put_secret(RESULT_FILE, &result).map_err(at(media_folder))?;
         memory.reported = Some(facts);
     }
     state.remember(&memory).map_err(at(data))?;
-    state.shown().map_err(at(data))?;
-    Ok(true)
+    state.forget_tokens().map_err(at(data))?;
+    Ok(Told::Written)
 }
 
 /// The partition is mounted for as long as this lives: a power cut meets it in use for moments, not minutes.

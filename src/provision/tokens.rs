@@ -48,12 +48,18 @@ pub fn first_gateway(mint: Mint<'_>, made: &mut Vec<Made>) -> Result<String, Str
     Ok(text)
 }
 
+/// Whether the box made this `smsgate.conf`.
+#[must_use]
+pub fn is_ours(text: &str) -> bool {
+    text.starts_with(MARK)
+}
+
 /// `text` with a token for each slot that has none, if the box made it.
 ///
 /// # Errors
 /// No random numbers.
 pub fn for_slots(text: String, slots: &[&str], mint: Mint<'_>, made: &mut Vec<Made>) -> Result<String, String> {
-    if !text.starts_with(MARK) {
+    if !is_ours(&text) {
         return Ok(text);
     }
     let (ini, _) = ini::read(&text);

@@ -21,6 +21,8 @@ fn all() -> Vec<Bad> {
     let make = || smsgate::tls::issue(&["localhost".to_owned()], &[], today, 825).unwrap();
     let expired = smsgate::tls::issue(&["localhost".to_owned()], &[], jiff::civil::date(2020, 1, 1), 30).unwrap();
     let (one, other) = (make(), make());
+    let many_slots: String =
+        (0..129).map(|number| format!("[{number}]\nport = /dev/ttyUSB{number}\ncosts_per_sms = 0\n")).collect();
     let slot = |line: &str| format!("{SIMS}{line}\n");
     vec![
         bad("sim-cards.conf", &utf16, "sim-cards.conf: is UTF-16, which is not read here; save it as UTF-8"),
@@ -30,6 +32,7 @@ fn all() -> Vec<Bad> {
         bad("sim-cards.conf", slot("baud = quick"), "sim-cards.conf:6: `baud` is not a whole number"),
         bad("sim-cards.conf", slot("imei = 1"), "sim-cards.conf:6: `imei` is already given in line 3; keep one"),
         bad("sim-cards.conf", SIMS.replace("9876", "GeheimX"), "sim-cards.conf:4: `pin` is not a PIN; write 4 to 8"),
+        bad("sim-cards.conf", many_slots, "sim-cards.conf: has 129 slots, 128 are allowed; keep those whose modems"),
         bad("sim-cards.conf", "hello\n", "sim-cards.conf:1: this stands before the first section"),
         bad("sim-cards.conf", format!("{SIMS}{}", SIMS.replace("[00]", "[01]")), "slot `[00]` has the same IMEI"),
         bad("smsgate.conf", GATEWAY.replace("7000", "443"), "smsgate.conf:9: `port` is 443, which the gateway may not"),
@@ -42,6 +45,7 @@ fn all() -> Vec<Bad> {
         bad("smsgate.conf", GATEWAY.replace("[server]", "ca = my.pem\n[server]"), "smsgate.conf:8: `ca` names a file"),
         bad("network.conf", "[network]\naddress = 192.0.2.7\n", "network.conf:2: `address`: `192.0.2.7` has no prefix"),
         bad("network.conf", "[time]\nzone = Mars/Base\n", "network.conf:2: `zone` is not a time zone"),
+        bad("network.conf", "[time]\nzone = europe/zurich\n", "network.conf:2: `zone` is not a time zone"),
         bad("network.conf", "[wlan]\nssid = x\n", "network.conf:1: there is no section `[wlan]`"),
         bad("authorized_keys", format!("{KEY}hello\n"), "authorized_keys:2: is not an OpenSSH public key"),
         bad("authorized_keys", &one.key, "authorized_keys:1: is a private key; remove it from this card"),

@@ -119,7 +119,7 @@ fn the_partition_is_mounted_only_to_be_written() {
     folders.apply();
     fs::write(&mounter, "#!/bin/sh\nexit 1\n").unwrap();
     let result = folders.result();
-    assert_eq!(report(), "there is nothing new to tell\n");
+    assert!(report().starts_with("the operator's partition is not there"));
     assert_eq!(folders.result(), result);
     fs::write(&mounter, "#!/bin/sh\n").unwrap();
     assert_eq!(report(), "result.txt was written\n");
@@ -166,6 +166,16 @@ fn good_files_are_in_force_and_their_secrets_gone_from_the_partition() {
         .output()
         .unwrap();
     assert!(succeeded(&check).contains("no errors, no warnings; 1 slot"), "{check:?}");
+}
+
+#[test]
+fn tokens_that_open_nothing_any_more_are_not_shown() {
+    let folders = Folders::booted();
+    assert!(folders.result().contains("Tokens"), "{}", folders.result());
+    folders.put("smsgate.conf", GATEWAY);
+    folders.apply();
+    assert!(!folders.result().contains("Tokens"), "{}", folders.result());
+    assert!(!folders.at("data/state/tokens.unshown").exists());
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn the_port_is_open_and_announced() {
     assert!(!folders.read("run/smsgate/nftables.conf").contains("{ 22,"));
     folders.put("network.conf", NETWORK);
     folders.put("authorized_keys", KEY);
-    folders.put("smsgate.conf", &GATEWAY.replace("port = 7000", "port = 7443"));
+    folders.put("smsgate.conf", GATEWAY.replace("port = 7000", "port = 7443"));
     folders.apply();
     check_rules(&folders);
     assert!(folders.read("run/smsgate/nftables.conf").contains("tcp dport { 22, 7443 }"));
