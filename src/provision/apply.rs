@@ -247,7 +247,7 @@ fn establish(data: &Path, accepted: &Accepted, now: Timestamp) -> Result<(String
 
     let mut authority = Authority { certificate: read("ca.pem"), key: read("ca.key") };
     if !pair_is_whole(&authority.certificate, &authority.key) {
-        authority = identity::new_authority(today)?;
+        authority = identity::new_authority()?;
         put("ca.key", &authority.key, Access::Private)?;
         put("ca.pem", &authority.certificate, Access::Public)?;
     }

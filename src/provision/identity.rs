@@ -7,7 +7,11 @@
 use core::net::IpAddr;
 
 use ::aws_lc_rs::digest::{SHA256, digest};
-use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
+use jiff::{
+    Timestamp, ToSpan as _,
+    civil::{Date, date},
+    tz::TimeZone,
+};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData as _, SanType, date_time_ymd,
@@ -23,8 +27,10 @@ use crate::tls;
 
 /// Days a server's certificate lasts: the most that all clients take.
 const DAYS: i64 = 825;
+/// The CA is valid from before any box was made: a clock that was wrong at the first start must not make it useless.
+const CA_FROM: Date = date(2026, 1, 1);
 /// Years the CA lasts: longer than the box.
-const CA_YEARS: i64 = 25;
+const CA_YEARS: i64 = 30;
 
 /// Why there is no identity.
 #[derive(Debug, thiserror::Error)]
@@ -75,9 +81,9 @@ pub fn subjects(network: &Network) -> Vec<String> {
 ///
 /// # Errors
 /// [`IdentityError`]: no random numbers.
-pub fn new_authority(today: Date) -> Result<Authority, IdentityError> {
+pub fn new_authority() -> Result<Authority, IdentityError> {
     let key = KeyPair::generate()?;
-    let params = authority_params(&key, today)?;
+    let params = authority_params(&key)?;
     Ok(Authority { certificate: params.self_signed(&key)?.pem(), key: key.serialize_pem() })
 }
 
@@ -87,7 +93,7 @@ pub fn new_authority(today: Date) -> Result<Authority, IdentityError> {
 /// [`IdentityError`]: a CA's key that is none.
 pub fn new_server(authority: &Authority, subjects: &[String], today: Date) -> Result<Server, IdentityError> {
     let authority_key = KeyPair::from_pem(&authority.key)?;
-    let issuer = authority_params(&authority_key, today)?;
+    let issuer = authority_params(&authority_key)?;
     let (addresses, names): (Vec<_>, Vec<_>) = subjects.iter().partition(|subject| subject.parse::<IpAddr>().is_ok());
     let mut leaf = CertificateParams::new(names.into_iter().cloned().collect::<Vec<_>>())?;
     let addresses = addresses.into_iter().filter_map(|address| address.parse().ok());
@@ -105,13 +111,13 @@ pub fn new_server(authority: &Authority, subjects: &[String], today: Date) -> Re
 }
 
 /// The CA's name follows from its key, so that key and certificate alone are enough to sign with it again.
-fn authority_params(key: &KeyPair, today: Date) -> Result<CertificateParams, IdentityError> {
+fn authority_params(key: &KeyPair) -> Result<CertificateParams, IdentityError> {
     let mut params = CertificateParams::default();
     let sum = digest(&SHA256, &key.subject_public_key_info());
     let name: String = sum.as_ref().iter().take(4).map(|octet| format!("{octet:02x}")).collect();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, format!("smsgate box {name}"));
-    valid(&mut params, today, today.checked_add(CA_YEARS.years()).map_err(|_| IdentityError::Date)?);
+    valid(&mut params, CA_FROM, CA_FROM.checked_add(CA_YEARS.years()).map_err(|_| IdentityError::Date)?);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(params)
@@ -125,13 +131,14 @@ fn valid(params: &mut CertificateParams, from: Date, until: Date) {
     (params.not_before, params.not_after) = (time(from), time(until));
 }
 
-/// Whether a certificate has to be made anew: two thirds of its time are over (or it has no readable dates).
+/// Whether a certificate has to be made anew: two thirds of its time are over, or it was made by a clock ahead of time, or
+/// it has no readable dates.
 #[must_use]
 pub fn is_due(chain: &str, now: Timestamp) -> bool {
     let leaf = CertificateDer::from_pem_slice(chain.as_bytes()).ok();
     let Some((from, until)) = leaf.and_then(|leaf| tls::validity(&leaf)) else { return true };
     let life = until.as_second() - from.as_second();
-    now.as_second() >= from.as_second() + life / 3 * 2
+    now < from || now.as_second() >= from.as_second() + life / 3 * 2
 }
 
 /// SHA-256 of the first certificate, as browsers and OpenSSL show it.
@@ -199,8 +206,6 @@ fn certificates(text: &str) -> Option<Vec<CertificateDer<'static>>> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::date;
-
     use super::*;
 
     fn at(date: Date) -> Timestamp {
@@ -210,11 +215,11 @@ mod tests {
     #[test]
     fn a_certificate_is_renewed_at_two_thirds_by_the_same_authority() {
         let today = date(2026, 1, 1);
-        let authority = new_authority(today).unwrap();
+        let authority = new_authority().unwrap();
         let server = new_server(&authority, &subjects(&Network::default()), today).unwrap();
         assert_eq!(check_pair("tls.crt", &server.chain, "tls.key", &server.key, at(today)), []);
         for (day, due) in
-            [(date(1970, 1, 1), false), (today, false), (date(2027, 7, 4), false), (date(2027, 7, 5), true)]
+            [(date(2025, 12, 31), true), (today, false), (date(2027, 7, 4), false), (date(2027, 7, 5), true)]
         {
             assert_eq!(is_due(&server.chain, at(day)), due, "{day}");
         }
@@ -228,7 +233,7 @@ mod tests {
     #[test]
     fn a_pair_must_be_one_and_not_over() {
         let today = date(2026, 1, 1);
-        let authority = new_authority(today).unwrap();
+        let authority = new_authority().unwrap();
         let make = || new_server(&authority, &["a.example".to_owned()], today).unwrap();
         let (one, other) = (make(), make());
         let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
