@@ -97,12 +97,14 @@ boot: build ## the test image for ARCH on this terminal, with four USB modems an
 	@$(MAKE) --no-print-directory test-image ARCH=$(ARCH)
 	@tests/image/boot $(ARCH)
 
-# One machine at a time, since each takes all the processors that there are; beside them the one that only waits.
+# Two machines at a time on the processors that there are; beside them the one that only waits; alone those that are timed.
+IMAGE_TEST = $(CARGO) test --locked --test image
 image-test: test-image-x86_64 test-image-aarch64 ## the tests of the appliance as a whole, in virtual machines
 	@scripts/setup
-	$(CARGO) test --locked --test image --no-run
-	$(CARGO) test --locked --test image idle:: -- --nocapture & idle=$$!; \
-	$(CARGO) test --locked --test image -- --test-threads 1 --nocapture --skip idle::; others=$$?; \
+	$(IMAGE_TEST) --no-run
+	$(IMAGE_TEST) boot:: -- --test-threads 1 --show-output
+	$(IMAGE_TEST) idle:: -- --show-output & idle=$$!; \
+	$(IMAGE_TEST) -- --test-threads 2 --show-output --skip idle:: --skip boot::; others=$$?; \
 	wait $$idle && exit $$others
 
 sbom: ## what is in the binary, as CycloneDX, to target/package/smsgate.cdx.json
