@@ -33,5 +33,6 @@ mod reset;
 mod result;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod start;
 mod trouble;
 mod volatile;
