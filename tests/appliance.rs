@@ -194,13 +194,13 @@ fn a_box_that_nobody_has_set_up_answers_and_says_what_to_do() {
     assert!(elsewhere.api().health().1.contains("Pool: no modem is configured"));
 }
 
-/// A file system of one mebibyte.
+/// A file system with room for little more than the gateway sets aside.
 struct Small<'a>(&'a Path);
 
 impl<'a> Small<'a> {
     fn mount(at: &'a Path) -> Self {
         fs::create_dir_all(at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs"]).arg(at).status();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m,mode=700", "tmpfs"]).arg(at).status();
         assert!(mounted.unwrap().success());
         Self(at)
     }
@@ -257,5 +257,12 @@ fn on_a_full_disk_sms_wait_on_the_sim_and_come_in_when_there_is_room() {
     assert_eq!(texts.len(), sent, "one came in twice");
     let (code, _) = rig.stop();
     assert_eq!(code, Some(0));
+
+    // Nothing at all fits when it starts again: it has kept some room for that.
+    fill();
+    rig.launch();
+    rig.until("it starts", || rig.log().contains("smsgate is up"));
+    rig.until("it says that the disk is full", || rig.api().health().1.contains("free"));
+    assert_eq!(rig.api().get_sms("").len(), sent);
     drop(small);
 }

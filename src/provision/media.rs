@@ -3,7 +3,7 @@
 //!
 //! FAT has no upper and lower case that means anything, so names are compared without it. Whatever is not named here is
 //! the operator's own business and is left alone; a name that is nearly one of these is mentioned. Reading and writing
-//! is the business of [`super::exchange`].
+//! is the business of `super::exchange`.
 
 use super::finding::Finding;
 use crate::config_files::{GATEWAY_FILE, SIMS_FILE};

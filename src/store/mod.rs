@@ -4,6 +4,7 @@
 //! rows only. The store keeps PDUs but does not read them: joining parts is the caller's function.
 
 mod balance;
+mod ballast;
 mod clock;
 mod concatenation;
 mod inbox;
@@ -74,10 +75,22 @@ impl Store {
         let database_error = |source| OpenError::Database { path: path.to_owned(), source };
         prepare_folder(path)?;
         let lock = Lock::take(path)?;
-        let schema::Opened { connection, damage } = schema::open(path)?;
-        let clock = RunClock::resume(clock, &connection).map_err(database_error)?;
-        recover(&connection, &options, &clock).map_err(database_error)?;
-        let last = inbox::last_sequence(&connection).map_err(database_error)?;
+        let open = || {
+            let schema::Opened { connection, damage } = schema::open(path)?;
+            let clock = RunClock::resume(Arc::clone(&clock), &connection).map_err(database_error)?;
+            recover(&connection, &options, &clock).map_err(database_error)?;
+            let last = inbox::last_sequence(&connection).map_err(database_error)?;
+            Ok((connection, damage, clock, last))
+        };
+        let opened = match open() {
+            Err(OpenError::Database { source, .. }) if ballast::release(path) => {
+                tracing::warn!(error = %source, "the store cannot be opened: trying with the room that was set aside");
+                open()?
+            }
+            opened => opened?,
+        };
+        let (connection, damage, clock, last) = opened;
+        ballast::keep(path);
         let signals = Arc::new(Signals {
             mail: Arc::default(),
             outbox: Arc::default(),
