@@ -62,7 +62,7 @@ uninstall: ## remove what install put there
 
 # Compiled by Debian's rustc, in a folder of its own: two compilers in one would build everything anew at each change.
 ARM = aarch64-unknown-linux-gnu
-ARM_CARGO = RUSTC="$$(dpkg -L rustc-web | grep -m 1 'bin/rustc$$')" $(CARGO) --config cross.toml
+ARM_CARGO = env RUSTC="$$(dpkg -L rustc-web | grep -m 1 'bin/rustc$$')" $(CARGO) --config cross.toml
 ARM_OPTIONS = --locked --release --target $(ARM) --target-dir target/cross
 
 # The pure rooms; the system calls by number and the filter made of them; TLS from end to end, and the database.
