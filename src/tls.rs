@@ -4,6 +4,7 @@
 //! dates (RFC 5280 4.1.2.5) are read here, to warn before clients start refusing.
 
 mod ephemeral;
+pub(crate) mod issuance;
 
 use std::{
     io,
@@ -13,10 +14,7 @@ use std::{
 };
 
 use jiff::{Timestamp, ToSpan, civil::Date};
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType, date_time_ymd,
-};
+use rcgen::{Issuer, KeyPair};
 use rustls::{
     ClientConfig, InconsistentKeys, RootCertStore, ServerConfig,
     client::{
@@ -229,39 +227,15 @@ pub fn issue(names: &[String], addresses: &[IpAddr], today: Date, days: u16) -> 
     let last = today.checked_add(i64::from(days).days()).map_err(out_of_range)?;
     let title = names.first().cloned().or_else(|| addresses.first().map(IpAddr::to_string)).unwrap_or_default();
 
-    let mut ca = CertificateParams::default();
-    valid(&mut ca, first, last)?;
-    ca.distinguished_name = rcgen::DistinguishedName::new();
-    ca.distinguished_name.push(DnType::CommonName, format!("smsgate CA for {title}"));
-    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let ca = issuance::authority(format!("smsgate CA for {title}"), first, last);
     let ca_key = KeyPair::generate()?;
     let ca_certificate = ca.self_signed(&ca_key)?;
-
-    let mut leaf = CertificateParams::new(names.to_vec())?;
-    valid(&mut leaf, first, last)?;
-    leaf.distinguished_name = rcgen::DistinguishedName::new();
-    leaf.distinguished_name.push(DnType::CommonName, title);
-    leaf.subject_alt_names.extend(addresses.iter().copied().map(SanType::IpAddress));
-    leaf.is_ca = IsCa::ExplicitNoCa;
-    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    leaf.use_authority_key_identifier_extension = true;
+    let leaf = issuance::server(title, names.to_vec(), addresses.iter().copied(), first, last)?;
     let key = KeyPair::generate()?;
     let certificate = leaf.signed_by(&key, &Issuer::from_params(&ca, &ca_key))?;
 
     let ca = ca_certificate.pem();
     Ok(Issued { chain: format!("{}{ca}", certificate.pem()), ca, key: key.serialize_pem() })
-}
-
-fn valid(params: &mut CertificateParams, first: Date, last: Date) -> Result<(), TlsError> {
-    let convert = |date: Date| -> Option<_> {
-        let (month, day) = (u8::try_from(date.month()).ok()?, u8::try_from(date.day()).ok()?);
-        Some(date_time_ymd(i32::from(date.year()), month, day))
-    };
-    let dates = convert(first).zip(convert(last));
-    (params.not_before, params.not_after) = dates.ok_or(TlsError::Validity { days: 0 })?;
-    Ok(())
 }
 
 fn server_config(
@@ -560,9 +534,11 @@ mod tests {
 
     /// As `openssl req -x509` makes it: its own issuer, and marked as a CA.
     fn self_signed(folder: &Path, last: Date) -> (PathBuf, PathBuf) {
-        let mut params = CertificateParams::new(vec!["gateway.example".to_owned()]).unwrap();
-        valid(&mut params, Date::constant(2020, 1, 1), last).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let mut params = rcgen::CertificateParams::new(vec!["gateway.example".to_owned()]).unwrap();
+        let (month, day) = (last.month().unsigned_abs(), last.day().unsigned_abs());
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(last.year().into(), month, day);
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
         (write(folder, "self.pem", &pem), write(folder, "self-key.pem", &key.serialize_pem()))

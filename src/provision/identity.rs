@@ -12,10 +12,7 @@ use jiff::{
     civil::{Date, date},
     tz::TimeZone,
 };
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData as _, SanType, date_time_ymd,
-};
+use rcgen::{CertificateParams, Issuer, KeyPair, PublicKeyData as _};
 use rustls::{
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
@@ -23,7 +20,7 @@ use rustls::{
 };
 
 use super::{finding::Finding, network::Network};
-use crate::tls;
+use crate::tls::{self, issuance};
 
 /// Days a server's certificate lasts: the most that all clients take.
 const DAYS: i64 = 825;
@@ -95,16 +92,11 @@ pub fn new_server(authority: &Authority, subjects: &[String], today: Date) -> Re
     let authority_key = KeyPair::from_pem(&authority.key)?;
     let issuer = authority_params(&authority_key)?;
     let (addresses, names): (Vec<_>, Vec<_>) = subjects.iter().partition(|subject| subject.parse::<IpAddr>().is_ok());
-    let mut leaf = CertificateParams::new(names.into_iter().cloned().collect::<Vec<_>>())?;
+    let names: Vec<String> = names.into_iter().cloned().collect();
     let addresses = addresses.into_iter().filter_map(|address| address.parse().ok());
-    leaf.subject_alt_names.extend(addresses.map(SanType::IpAddress));
-    valid(&mut leaf, today, today.checked_add(DAYS.days()).map_err(|_| IdentityError::Date)?);
-    leaf.distinguished_name = DistinguishedName::new();
-    leaf.distinguished_name.push(DnType::CommonName, subjects.first().cloned().unwrap_or_default());
-    leaf.is_ca = IsCa::ExplicitNoCa;
-    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    leaf.use_authority_key_identifier_extension = true;
+    let until = today.checked_add(DAYS.days()).map_err(|_| IdentityError::Date)?;
+    let name = subjects.first().cloned().unwrap_or_default();
+    let leaf = issuance::server(name, names, addresses, today, until)?;
     let key = KeyPair::generate()?;
     let certificate = leaf.signed_by(&key, &Issuer::from_params(&issuer, &authority_key))?;
     Ok(Server { chain: format!("{}{}", certificate.pem(), authority.certificate), key: key.serialize_pem() })
@@ -112,23 +104,10 @@ pub fn new_server(authority: &Authority, subjects: &[String], today: Date) -> Re
 
 /// The CA's name follows from its key, so that key and certificate alone are enough to sign with it again.
 fn authority_params(key: &KeyPair) -> Result<CertificateParams, IdentityError> {
-    let mut params = CertificateParams::default();
     let sum = digest(&SHA256, &key.subject_public_key_info());
     let name: String = sum.as_ref().iter().take(4).map(|octet| format!("{octet:02x}")).collect();
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, format!("smsgate box {name}"));
-    valid(&mut params, CA_FROM, CA_FROM.checked_add(CA_YEARS.years()).map_err(|_| IdentityError::Date)?);
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    Ok(params)
-}
-
-fn valid(params: &mut CertificateParams, from: Date, until: Date) {
-    let time = |date: Date| {
-        let (month, day) = (u8::try_from(date.month()).unwrap_or(1), u8::try_from(date.day()).unwrap_or(1));
-        date_time_ymd(i32::from(date.year()), month, day)
-    };
-    (params.not_before, params.not_after) = (time(from), time(until));
+    let until = CA_FROM.checked_add(CA_YEARS.years()).map_err(|_| IdentityError::Date)?;
+    Ok(issuance::authority(format!("smsgate box {name}"), CA_FROM, until))
 }
 
 /// Whether a certificate has to be made anew: two thirds of its time are over, or it was made by a clock ahead of time, or
