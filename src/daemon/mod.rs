@@ -82,12 +82,14 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// The exit code (sysexits): 78 for what the configuration can mend, 69 otherwise.
+    /// The exit code (sysexits): 78 for what the configuration can mend, 74 for a store that cannot be used, 69 for what
+    /// may pass.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Tls(_) => 78,
-            Self::Bind(_) | Self::Hotplug(_) | Self::Store(_) | Self::Thread(_) => 69,
+            Self::Store(OpenError::Database { .. } | OpenError::Folder { .. } | OpenError::Newer { .. }) => 74,
+            Self::Store(OpenError::Locked { .. }) | Self::Bind(_) | Self::Hotplug(_) | Self::Thread(_) => 69,
         }
     }
 }

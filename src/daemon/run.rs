@@ -56,10 +56,7 @@ pub fn run_and(folder: Option<&Path>, appliance: Option<&Path>, up: impl FnOnce(
     tls::install_provider();
     let (confined, plan) = match confine(&config, &folder, appliance) {
         Ok(confined) => confined,
-        Err(fault) => {
-            error!("{fault}");
-            return ExitCode::from(StartError::from(fault).exit_code());
-        }
+        Err(fault) => return refused(&fault.into()),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
@@ -155,10 +152,7 @@ async fn serve(config: Config, grounds: &Grounds, up: impl FnOnce(SocketAddr)) -
     let surroundings = Surroundings { appliance: grounds.appliance.clone(), ..Surroundings::default() };
     let mut daemon = match Daemon::start_in(config, surroundings).await {
         Ok(daemon) => daemon,
-        Err(fault) => {
-            error!("{fault}");
-            return ExitCode::from(fault.exit_code());
-        }
+        Err(fault) => return refused(&fault),
     };
     tell_systemd(&[NotifyState::Ready]);
     up(daemon.local_addr());
@@ -183,6 +177,13 @@ async fn serve(config: Config, grounds: &Grounds, up: impl FnOnce(SocketAddr)) -
     }
     daemon.stop().await;
     code
+}
+
+/// It does not start. The status is what `systemctl status` shows, and what an appliance in rescue tells.
+fn refused(fault: &StartError) -> ExitCode {
+    error!("{fault}");
+    tell_systemd(&[NotifyState::Status(&fault.to_string())]);
+    ExitCode::from(fault.exit_code())
 }
 
 /// What `Type=notify-reload` waits for (sd_notify(3)); nobody else minds.

@@ -52,7 +52,9 @@ fn whatever_is_wrong_with_data_the_box_answers_and_says_it() {
     disk.write("smsgate.conf", gateway_without_mail(0).as_bytes());
     disk.write("sim-cards.conf", b"# none yet\n");
     is_full(&disk);
-    is_full_at_the_start_then_read_only(&disk);
+    is_full_at_the_start(&disk);
+    is_full_to_the_last_block(&disk);
+    cannot_be_written_any_more(&disk);
     let healthy = disk.copy();
 
     disk.overwrite("DATA", &vec![0; 1 << 20]);
@@ -87,24 +89,55 @@ fn is_full(disk: &Disk) {
     let api = api(&mut machine, disk);
     assert_ne!(api.health().0, "CRITICAL", "{}", api.health().1);
     machine.until_up();
-    // Ends with an error, as it must: for root there is a reserve, which goes too.
-    assert_ne!(machine.run("dd if=/dev/zero of=/data/filler bs=64k").status, 0);
-    // Once all is on the disk, what the file system had set aside for its own needs is free again.
-    machine.until("nothing fits any more", |machine| {
-        machine.run("sync; cat /dev/zero >>/data/filler; sync; echo more >/data/more").status != 0
-    });
+    fill(&mut machine, AS_GATEWAY, "/data/store");
     is_critical(&mut machine, &api, FULL);
     machine.power_cut();
 }
 
-fn is_full_at_the_start_then_read_only(disk: &Disk) {
+/// As the gateway would: for root there is a reserve, with which provisioning works on.
+const AS_GATEWAY: &str = "setpriv --reuid smsgate --regid smsgate --clear-groups";
+
+fn fill(machine: &mut Machine, who: &str, folder: &str) {
+    let full = format!("sync; cat /dev/zero >>{folder}/filler; sync; echo more >{folder}/more");
+    // Once all is on the disk, what the file system had set aside for its own needs is free again.
+    machine.until("nothing fits any more", |machine| machine.run(&format!("{who} sh -c '{full}'")).status != 0);
+}
+
+/// The gateway has set room aside for this.
+fn is_full_at_the_start(disk: &Disk) {
     let mut machine = Machine::boot(disk, &Options::default());
     let api = api(&mut machine, disk);
     is_critical(&mut machine, &api, FULL);
     machine.until_up();
     assert_eq!(machine.run("cat /run/smsgate/rescue").status, 1, "it is the gateway itself that answers");
-    machine.succeed("rm -f /data/filler /data/more && sync");
+    machine.power_cut();
+}
+
+/// With the reserve gone too there is no store to be had.
+fn is_full_to_the_last_block(disk: &Disk) {
+    let mut machine = Machine::boot(disk, &Options::default());
+    machine.until_up();
+    fill(&mut machine, "", "/data");
+    machine.power_cut();
+    let machine = &mut Machine::boot(disk, &Options::default());
+    answers_in_rescue(machine, "cannot open the store");
+    machine.until("the operator is told", |_| disk.read("rescue.txt").is_some_and(|told| !told.is_empty()));
+    let told = disk.read_text("rescue.txt");
+    assert!(told.contains("cannot open the store"), "{told}");
+    machine.succeed("rm -f /data/filler /data/more /data/store/filler /data/store/more && sync");
+    machine.power_off();
+    // Nobody calls a start rescue that works again.
+    let machine = &mut Machine::boot(disk, &Options::default());
+    let api = api(machine, disk);
     machine.until("health is better again", |_| api.health().0 != "CRITICAL");
+    assert!(disk.read("rescue.txt").is_none());
+    machine.power_off();
+}
+
+fn cannot_be_written_any_more(disk: &Disk) {
+    let mut machine = Machine::boot(disk, &Options::default());
+    let api = api(&mut machine, disk);
+    machine.until_up();
     // As the kernel does when it meets damage.
     machine.succeed("device=$(findmnt -n -o SOURCE /data) && echo test >/sys/fs/ext4/${device##*/}/trigger_fs_error");
     machine.until("nothing can be written", |machine| machine.run("touch /data/x").status != 0);
@@ -123,6 +156,17 @@ fn is_full_at_the_start_then_read_only(disk: &Disk) {
 
 fn goes_to_rescue(disk: &Disk, reason: &str) {
     let machine = &mut Machine::boot(disk, &Options::default());
+    answers_in_rescue(machine, reason);
+    machine.until_up();
+    for unit in ["smsgate", "smsgate-report", "smsgate-ssh"] {
+        assert_ne!(machine.run(&format!("systemctl -q is-active {unit}")).status, 0, "{unit} runs");
+    }
+    assert_ne!(machine.run("findmnt /data").status, 0, "it is mounted");
+    let told = disk.read_text("rescue.txt");
+    assert!(told.contains(reason), "{told}");
+}
+
+fn answers_in_rescue(machine: &mut Machine, reason: &str) {
     let mut client = None;
     machine.until("somebody answers", |machine| {
         client = machine.client_of_whoever_answers();
@@ -134,11 +178,4 @@ fn goes_to_rescue(disk: &Disk, reason: &str) {
     let (level, text) = api.health();
     assert_eq!(level, "CRITICAL");
     assert!(text.starts_with("Rescue: ") && text.contains(reason), "{text}");
-    machine.until_up();
-    for unit in ["smsgate", "smsgate-report", "smsgate-ssh"] {
-        assert_ne!(machine.run(&format!("systemctl -q is-active {unit}")).status, 0, "{unit} runs");
-    }
-    assert_ne!(machine.run("findmnt /data").status, 0, "it is mounted");
-    let told = disk.read_text("rescue.txt");
-    assert!(told.contains(reason), "{told}");
 }

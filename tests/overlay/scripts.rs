@@ -98,13 +98,33 @@ fn a_watchdog_that_is_not_armed_is_a_warning() {
     }
 }
 
+/// How the gateway ended each time, and what the box says of it.
 #[test]
-fn a_refused_configuration_leads_to_rescue_and_any_other_end_does_not() {
-    for (status, rescue) in [("78", true), ("1", false), ("TERM", false)] {
+fn what_a_restart_does_not_help_leads_to_rescue() {
+    let config = "the gateway refused its configuration";
+    let store = "cannot open the store; a restart of the box tries again";
+    for (ends, reason) in [
+        (&["78"][..], Some(config)),
+        (&["1", "TERM", "69"], None),
+        (&["74", "74"], None),
+        (&["74", "74", "74"], Some(store)),
+        (&["74", "74", "1", "74", "74"], None),
+        (&["74", "78"], Some(config)),
+    ] {
         let machine = machine();
         machine.set("run/smsgate/disk", "");
-        machine.start("stopped", &[], &[("EXIT_STATUS", status)], -1);
-        assert_eq!(machine.rescue().is_some(), rescue, "{status}");
+        for end in ends {
+            machine.start("stopped", &[], &[("EXIT_STATUS", end)], -1);
+        }
+        let told = machine.rescue();
+        assert_eq!(told.is_some(), reason.is_some(), "{ends:?}");
+        assert_eq!(machine.text("card/rescue.txt"), told, "{ends:?}");
+        assert!(!machine.path("run/sgconfig").exists(), "SGCONFIG is left mounted: {ends:?}");
+        let log = machine.text("log").unwrap();
+        assert_eq!(log.contains("systemctl start --no-block smsgate-rescue.service"), told.is_some(), "{ends:?}");
+        if let (Some(told), Some(reason)) = (told, reason) {
+            assert!(told.starts_with(reason), "{told}");
+        }
     }
 }
 
