@@ -1,0 +1,64 @@
+//! Has the running gateway accept the SIM cards that the operator asked for (`super::cards`).
+//!
+//! The gateway puts each one down before it answers. What is not answered stays open.
+
+use std::path::Path;
+
+use super::cards::{Fate, Fates, Step, step};
+use crate::control::{
+    Client, ClientError,
+    protocol::{Answer, Request},
+};
+
+/// What is told where there is no answer; the modems' part of the report says why.
+const SILENT: &str = "the gateway did not answer";
+
+/// Asks for every slot whose fate is open, and puts down what came of it.
+pub(super) fn ask(socket: &Path, fates: &mut Fates) {
+    if !fates.values().any(Fate::is_open) {
+        return;
+    }
+    let open = fates.iter_mut().filter(|(_, fate)| fate.is_open());
+    match Client::connect(socket).and_then(|mut gateway| {
+        let cards = gateway.ask(&Request::SimList)?;
+        Ok((gateway, cards))
+    }) {
+        Ok((mut gateway, Answer::Sims { cards })) => {
+            for (slot, fate) in open {
+                let card = cards.iter().find(|card| card.slot == *slot);
+                *fate = match step(card) {
+                    Step::Settle(fate) => fate,
+                    Step::Accept => accept(&mut gateway, slot, card.and_then(|card| card.known.clone())),
+                };
+            }
+        }
+        Ok(_) => open.for_each(|(_, fate)| *fate = failed("the gateway is of another version")),
+        Err(error) => {
+            let why = refusal(error);
+            open.for_each(|(_, fate)| *fate = failed(&why));
+        }
+    }
+}
+
+fn accept(gateway: &mut Client, slot: &str, before: Option<String>) -> Fate {
+    match gateway.ask(&Request::SimAccept { slot: slot.to_owned() }) {
+        Ok(Answer::Accepted { card }) => Fate::Accepted { card, before },
+        Ok(_) => failed("the gateway is of another version"),
+        Err(error) => {
+            let why = refusal(error);
+            // The line names the slot already.
+            failed(why.strip_prefix(&format!("slot {slot}: ")).unwrap_or(&why))
+        }
+    }
+}
+
+fn refusal(error: ClientError) -> String {
+    match error {
+        ClientError::Refused(why) => why,
+        ClientError::NotRunning { .. } | ClientError::Permission { .. } | ClientError::Io { .. } => SILENT.to_owned(),
+    }
+}
+
+fn failed(why: &str) -> Fate {
+    Fate::Failed { why: why.to_owned() }
+}
