@@ -45,14 +45,15 @@ impl Hints {
         self.ports.retain(|_, other| other != port);
         self.ports.insert(imei.clone(), port.to_owned());
         match &self.path {
-            Some(path) => replace(path, &format(&self.ports)),
+            Some(path) => replace(path, &render(&self.ports)),
             None => Ok(()),
         }
     }
 }
 
 /// The whole lines of a file. The last one counts only if its line end is there: a port cut short may be another port.
-fn parse(octets: &[u8]) -> BTreeMap<Imei, PathBuf> {
+#[must_use]
+pub fn parse(octets: &[u8]) -> BTreeMap<Imei, PathBuf> {
     let text = String::from_utf8_lossy(octets);
     let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
     lines.filter_map(pair).collect()
@@ -64,7 +65,9 @@ fn pair(line: &str) -> Option<(Imei, PathBuf)> {
     Some((Imei::parse(imei)?, PathBuf::from(port))).filter(|_| sound)
 }
 
-fn format(ports: &BTreeMap<Imei, PathBuf>) -> String {
+/// The file with these pairs.
+#[must_use]
+pub fn render(ports: &BTreeMap<Imei, PathBuf>) -> String {
     ports.iter().map(|(imei, port)| format!("{imei} {}\n", port.display())).collect()
 }
 
@@ -134,7 +137,7 @@ mod tests {
     fn a_file_cut_at_any_octet_gives_no_wrong_pair() {
         let ports: BTreeMap<_, _> =
             (0..12).map(|number| (imei(number), PathBuf::from(format!("/dev/ttyUSB{number}")))).collect();
-        let whole = format(&ports);
+        let whole = render(&ports);
         for end in 0..=whole.len() {
             let found = parse(&whole.as_bytes()[..end]);
             assert_eq!(found.len(), whole[..end].matches('\n').count());
