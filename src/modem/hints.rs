@@ -61,14 +61,20 @@ pub fn parse(octets: &[u8]) -> BTreeMap<Imei, PathBuf> {
 
 fn pair(line: &str) -> Option<(Imei, PathBuf)> {
     let (imei, port) = line.trim_end().split_once(' ')?;
-    let sound = port.starts_with('/') && !port.contains([char::REPLACEMENT_CHARACTER, '\0', ' ']);
-    Some((Imei::parse(imei)?, PathBuf::from(port))).filter(|_| sound)
+    Some((Imei::parse(imei)?, PathBuf::from(port))).filter(|_| is_sound(port))
 }
 
-/// The file with these pairs.
+/// It is the same once it stood in a line.
+fn is_sound(port: &str) -> bool {
+    let foreign = |c: char| c.is_whitespace() || c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    port.starts_with('/') && !port.contains(foreign)
+}
+
+/// The file with these pairs, but for those it cannot hold.
 #[must_use]
 pub fn render(ports: &BTreeMap<Imei, PathBuf>) -> String {
-    ports.iter().map(|(imei, port)| format!("{imei} {}\n", port.display())).collect()
+    let sound = ports.iter().filter_map(|(imei, port)| Some((imei, port.to_str().filter(|port| is_sound(port))?)));
+    sound.map(|(imei, port)| format!("{imei} {port}\n")).collect()
 }
 
 /// Puts a new file in the old one's place, so that a power cut leaves one of the two.
@@ -147,6 +153,13 @@ mod tests {
             let found = parse(&whole.as_bytes()[start..]);
             let whole_lines: Vec<_> = found.iter().filter(|(imei, _)| imei.as_str().len() == 15).collect();
             assert!(whole_lines.iter().all(|(imei, port)| ports.get(*imei) == Some(port)), "begun at {start}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_no_part_of_a_line_is_not_written() {
+        for port in ["/dev/a\n490154203230002 /dev/b", "/dev/a\t", "/dev/a b", "dev/a", "", "/dev/\u{85}"] {
+            assert_eq!(render(&BTreeMap::from([(imei(1), PathBuf::from(port))])), "", "{port:?}");
         }
     }
 
