@@ -67,7 +67,8 @@ fn dialogue<'a, Cuts: Iterator<Item = &'a [u8]>>(input: &'a [u8], cut: fn(&'a [u
     let mut heard = Heard { events: Vec::new(), sent: Vec::new() };
     let mut submitted = 0;
     for (number, step) in input.split(|octet| *octet == WE).enumerate() {
-        let (action, stream) = if number == 0 { (None, step) } else { (step.first(), step.get(1..).unwrap_or_default()) };
+        let (action, stream) =
+            if number == 0 { (None, step) } else { (step.first(), step.get(1..).unwrap_or_default()) };
         match action {
             None => {}
             Some(0xf0) => channel.synchronise(now),
@@ -147,7 +148,8 @@ fn octets(cusd: &Cusd) -> usize {
 
 /// Every reader of an answer, whatever was asked.
 fn read(response: &Response) {
-    let kept: usize = response.lines.iter().map(|line| line.text.len() + line.pdu.as_ref().map_or(0, String::len)).sum();
+    let kept: usize =
+        response.lines.iter().map(|line| line.text.len() + line.pdu.as_ref().map_or(0, String::len)).sum();
     assert!(kept <= MAX_REPLY, "{kept}");
     let _ = (response.functionality(), response.registration(), response.operator(), response.service_centre());
     let _ = (response.memory_use(), response.readable_memories(), response.iccid(), response.imsi(), response.imei());

@@ -47,8 +47,11 @@ fn remembered(port: &Path, pairs: &[(Imei, PathBuf)]) {
     let mine = Imei::parse("490154203237518").expect("an IMEI");
     hints.remember(&mine, port).expect("without a file");
     assert_eq!(hints.port_of(&mine), Some(port));
-    let known: Vec<(&Imei, &Path)> =
-        pairs.iter().filter_map(|(imei, _)| Some((imei, hints.port_of(imei)?))).filter(|(imei, _)| **imei != mine).collect();
+    let known: Vec<(&Imei, &Path)> = pairs
+        .iter()
+        .filter_map(|(imei, _)| Some((imei, hints.port_of(imei)?)))
+        .filter(|(imei, _)| **imei != mine)
+        .collect();
     for (place, (imei, there)) in known.iter().enumerate() {
         assert!(*there != port && !known[..place].iter().any(|(_, other)| other == there), "two on one port");
         assert!(pairs.iter().any(|(other, port)| other == *imei && port == there));

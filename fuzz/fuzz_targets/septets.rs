@@ -5,7 +5,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use smsgate::tpdu::{DataCodingScheme, Incoming, InformationElement, Language, Payload, UserData, UserDataHeader, gsm7};
+use smsgate::tpdu::{
+    DataCodingScheme, Incoming, InformationElement, Language, Payload, UserData, UserDataHeader, gsm7,
+};
 use smsgate_fuzz::air;
 
 fuzz_target!(|octets: &[u8]| {

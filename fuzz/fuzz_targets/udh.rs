@@ -4,12 +4,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use smsgate::tpdu::{
-    DataCodingScheme, Incoming, InformationElement, Payload, UserData, UserDataHeader, hex,
-};
+use smsgate::tpdu::{DataCodingScheme, Incoming, InformationElement, Payload, UserData, UserDataHeader, hex};
 use smsgate_fuzz::air;
 
 fuzz_target!(|octets: &[u8]| {
+    if octets.len() > 255 {
+        return; // more than the octet before them can tell
+    }
     let header = UserDataHeader::decode_lossless(octets);
     let malformed = |element: &InformationElement| matches!(element, InformationElement::Malformed(_));
     match UserDataHeader::decode(octets) {

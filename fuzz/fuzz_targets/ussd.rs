@@ -35,11 +35,11 @@ fuzz_target!(|octets: &[u8]| {
             let read = decode(&Cusd { dcs, ..cusd.clone() }, hint);
             assert!(read.chars().count() <= text.len(), "{read:?}");
             assert!(!printable(&read).chars().any(char::is_control));
-            for slot in &CONFIG.slots {
-                let _ = balance::find(&read, &slot.ussd_account_balance_regexp);
-            }
             let _ = balance::amount(&read);
         }
+    }
+    for slot in &CONFIG.slots {
+        let _ = balance::find(&decode(&cusd, Charset::Gsm), &slot.ussd_account_balance_regexp);
     }
     if let Some(code) = std::str::from_utf8(text).ok().and_then(|text| UssdCode::parse(text).ok()) {
         let _ = Mmi::of(code.as_str());

@@ -2,8 +2,8 @@
 
 use smsgate::tpdu::{
     Address, AddressValue, DataCodingScheme, DecodeError, Deliver, EncodeError, EncodedPdu, Incoming, Part,
-    ServiceCentreTimestamp, Submit, UserData, decode_incoming_with_length, decode_submit, encode_incoming, encode_submit,
-    join,
+    ServiceCentreTimestamp, Submit, UserData, decode_incoming_with_length, decode_submit, encode_incoming,
+    encode_submit, join,
 };
 
 /// Octets of a service centre address, of the fields of a status report and of the user data: all at their longest.
@@ -71,7 +71,7 @@ pub fn user_data(user_data: &UserData, data_coding: DataCodingScheme) {
     let part = Part { sequence: concatenation.sequence, total: concatenation.total, data_coding, user_data };
     let joined = join(&[part, part], concatenation.total);
     assert_eq!(joined.missing.len(), usize::from(concatenation.total) - 1);
-    assert_eq!(joined.conflicting, [], "a repeat is no conflict");
+    assert!(joined.conflicting.is_empty(), "a repeat is no conflict");
 }
 
 /// A message that carries `user_data`, from nobody in particular.

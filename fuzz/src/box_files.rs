@@ -45,9 +45,31 @@ pub fn rendered(network: &Network) {
 
 /// Settings of systemd that are written.
 const SETTINGS: [&str; 25] = [
-    "Address", "ClientIdentifier", "DHCP", "DNS", "DUIDType", "Driver", "Gateway", "IPv6AcceptRA",
-    "IPv6PrivacyExtensions", "Id", "Kind", "LLMNR", "LinkLocalAddressing", "MulticastDNS", "NTP", "Name", "Port",
-    "RequiredForOnline", "Type", "UseDNS", "UseHostname", "UseNTP", "UseTimezone", "VLAN", "WaitOnline",
+    "Address",
+    "ClientIdentifier",
+    "DHCP",
+    "DNS",
+    "DUIDType",
+    "Driver",
+    "Gateway",
+    "IPv6AcceptRA",
+    "IPv6PrivacyExtensions",
+    "Id",
+    "Kind",
+    "LLMNR",
+    "LinkLocalAddressing",
+    "MulticastDNS",
+    "NTP",
+    "Name",
+    "Port",
+    "RequiredForOnline",
+    "Type",
+    "UseDNS",
+    "UseHostname",
+    "UseNTP",
+    "UseTimezone",
+    "VLAN",
+    "WaitOnline",
 ];
 
 /// `network.conf` that says the same.

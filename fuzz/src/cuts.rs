@@ -2,9 +2,9 @@
 
 /// Chops `stream` at places that follow from its octets.
 pub fn chopped(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut state = stream.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| {
-        (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut state = stream
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3));
     let mut rest = stream;
     std::iter::from_fn(move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
