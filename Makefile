@@ -8,8 +8,8 @@ DESTDIR ?=
 export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fmt lint deny install uninstall deps build package-files deb sbom licences cross cross-test \
-	test-image boot image-test image defconfig-check
+.PHONY: help demo test bench fmt lint fuzz deny install uninstall deps build package-files deb sbom licences cross \
+	cross-test test-image boot image-test image defconfig-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +32,13 @@ bench: ## the benchmarks
 	@scripts/setup
 	$(CARGO) bench --locked
 
+fuzz: ## each grammar fuzzed for MINUTES (1), JOBS (2) at a time; TARGET= is one of fuzz/targets.txt alone
+	@scripts/setup fuzz
+	@scripts/fuzz
+
 fmt: ## format the sources
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 
 lint: ## clippy, warnings are errors
 	$(CARGO) clippy --locked --all-targets -- -D warnings

@@ -136,6 +136,9 @@ pub fn judge(given: &Files, current: &Files, world: &World<'_>, mint: Mint<'_>) 
         problems.extend(check_for_box(config, &files, &gateway));
         if given.contains_key(SIMS_FILE) && problems.is_empty() {
             remarks.extend(unstable_ports(config, &sims));
+            if tokens::is_ours(&gateway.text) {
+                remarks.extend(slots_without_token(config, &sims));
+            }
         }
     }
     let (Some(config), true) = (loaded.0, problems.is_empty()) else { return Err(Refusal::Bad(problems)) };
@@ -218,6 +221,18 @@ fn check_for_box(config: &Config, files: &Files, gateway: &owned::Edited) -> Vec
         problems.push(Finding::of_file(SIMS_FILE, message, "keep those whose modems are plugged into this box"));
     }
     problems
+}
+
+/// No key of `smsgate.conf` can name them.
+fn slots_without_token(config: &Config, sims: &str) -> Vec<Finding> {
+    let source = Source { name: SIMS_FILE, text: sims };
+    let nameless = config.slots.iter().filter(|slot| !tokens::can_be_named(slot.id.as_str()));
+    let remarks = nameless.map(|slot| {
+        let line = config::place_of(source, slot.id.as_str(), "port").map(|place| place.line);
+        let message = format!("`[{}]` gets no token, since its name has a `=` or a `:`", slot.id);
+        Finding { line, ..Finding::of_file(SIMS_FILE, message, "give it a name without these") }
+    });
+    remarks.collect()
 }
 
 /// Names by number change with the order in which the kernel finds the modems.

@@ -146,7 +146,8 @@ fn meant(lower: &str) -> Option<&'static str> {
 
 /// The text of a file; `None` if nothing is in it.
 ///
-/// Windows' Notepad writes a byte order mark and ends lines with CR LF: both are accepted and taken away.
+/// Windows' Notepad writes a byte order mark and ends lines with CR LF: both are accepted and taken away. So is a CR
+/// alone, which ends a line of a configuration file too: behind this, lines end in one way.
 ///
 /// # Errors
 /// What is wrong with it as text.
@@ -169,7 +170,7 @@ pub fn text(name: &str, octets: &[u8]) -> Result<Option<String>, Finding> {
         let remedy = "write the file anew: it is damaged, or no text (UTF-16 is not read here)";
         return Err(Finding::at(name, line, "has a NUL character", remedy));
     }
-    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     Ok(Some(text))
 }
 
@@ -256,6 +257,7 @@ mod tests {
     #[test]
     fn what_windows_writes_is_read() {
         assert_eq!(text("a", b"\xef\xbb\xbf[a]\r\nb = 1\r\n"), Ok(Some("[a]\nb = 1\n".to_owned())));
+        assert_eq!(text("a", b"[a]\rb = 1\r\r\nc"), Ok(Some("[a]\nb = 1\n\nc".to_owned())));
         assert_eq!(text("a", b""), Ok(None));
         assert_eq!(text("a", &[0; 512]), Ok(None));
         for (octets, start) in [
