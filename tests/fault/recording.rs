@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     disk::{Disk, Image},
     rig::Rig,
-    site::{self, Traffic},
+    site::{self, Tracer, Traffic},
     strace::{CALLS, Reader, Step},
     witness::{Offset, Witness, now},
 };
 
 /// How long each of the two lives with traffic lasts.
-const LIFE: Duration = Duration::from_secs(6);
+const LIFE: Duration = Duration::from_secs(5);
 /// From the end of the traffic to that of the life.
 const REST: Duration = Duration::from_millis(1500);
 
@@ -57,7 +57,7 @@ impl Recording {
             let calls = format!("trace={CALLS}");
             rig.under = site::strace(&file, &["--seccomp-bpf".to_owned(), "-e".to_owned(), calls]);
             rig.restart();
-            let process = rig.pid();
+            let tracer = Tracer::of(rig.pid());
             match life {
                 0 => traffic.during(&mut rig, seed, |rig| {
                     thread::sleep(LIFE);
@@ -66,6 +66,7 @@ impl Recording {
                 1 => {
                     traffic.during(&mut rig, seed ^ 1, |_| thread::sleep(LIFE));
                     thread::sleep(REST);
+                    tracer.end();
                     rig.kill();
                 }
                 _ => {
@@ -73,7 +74,8 @@ impl Recording {
                     assert_eq!(rig.stop().0, Some(0));
                 }
             }
-            reader.read(&site::traced(&file, process));
+            tracer.wait();
+            reader.read(&fs::read_to_string(&file).unwrap());
             traces.push(file.file_name().unwrap().to_str().unwrap().to_owned());
             assert!(reader.strange.is_empty(), "{:#?}", reader.strange);
             assert_same(&replayed(&reader.steps), &actual(&rig));
@@ -112,7 +114,7 @@ fn replayed(steps: &[Step]) -> Image {
 fn actual(rig: &Rig) -> Image {
     let root = rig.folder();
     let state = fs::read_dir(root.join("state")).unwrap().map(|entry| entry.unwrap().path());
-    let files = state.chain([root.join("hints")]).filter(|path| path.exists());
+    let files = state.chain([root.join("hints")]).filter(|path| path.is_file());
     let files = files.filter(|path| !path.to_string_lossy().ends_with("-shm"));
     files
         .map(|path| (path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))

@@ -12,6 +12,10 @@ use std::{
     time::Duration,
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::json;
 use smsgate::rpc::wire::Value;
 
@@ -28,7 +32,7 @@ const SOUGHT: usize = 4;
 pub fn prepare(more: &str) -> Rig {
     let mut rig = Rig::prepare(MODEMS, |_| {});
     rig.site.api = "queue_limit = 100000\nget_sms_window = 86400\n".to_owned();
-    rig.site.self_test = format!("disabled\n{more}");
+    rig.site.self_test = format!("\n{more}");
     let stats = rig.network.ask(&json!({ "do": "stats" }));
     let pattern = rig.folder().join("dev/modem-*").display().to_string();
     for modem in 0..SOUGHT {
@@ -55,7 +59,7 @@ pub fn set_conditions(rig: &Rig) {
 
 /// The command line that traces a program into a file. `more`: further options.
 pub fn strace(file: &Path, more: &[String]) -> Vec<String> {
-    let words = ["-D", "-q", "-f", "-ttt", "-y", "-xx", "-s", "1048576", "-e", "signal=none", "-o"];
+    let words = ["-D", "-I", "2", "-q", "-f", "-ttt", "-y", "-xx", "-s", "4194304", "-e", "signal=none", "-o"];
     let mut command = vec![program("strace")];
     command.extend(words.map(str::to_owned));
     command.push(file.display().to_string());
@@ -63,16 +67,29 @@ pub fn strace(file: &Path, more: &[String]) -> Vec<String> {
     command
 }
 
-/// What was written about a process that has ended, once all of it is there.
-pub fn traced(file: &Path, process: u32) -> String {
-    let end = format!("{process} ");
-    let mut text = String::new();
-    super::rig::until("strace has seen the end of the daemon", || {
-        text = fs::read_to_string(file).unwrap();
-        let last = text.lines().rev().take(40);
-        text.ends_with('\n') && last.into_iter().any(|line| line.starts_with(&end) && line.contains(" +++ "))
-    });
-    text
+/// The strace of a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Tracer(Pid);
+
+impl Tracer {
+    pub fn of(process: u32) -> Self {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).unwrap().trim();
+        Self(Pid::from_raw(tracer.parse().unwrap()))
+    }
+
+    /// Ends it before its process is killed: with a process that is killed it would lose what it had not written down.
+    pub fn end(self) {
+        kill(self.0, Signal::SIGTERM).unwrap();
+        self.wait();
+    }
+
+    /// Until it has ended, and so written everything down.
+    pub fn wait(self) {
+        let stat = format!("/proc/{}/stat", self.0);
+        let ended = || fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
+        super::rig::until("strace has ended", ended);
+    }
 }
 
 /// A program's path, since the daemon's environment has none.
