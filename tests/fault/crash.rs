@@ -10,6 +10,7 @@ use smsgate::{
 
 use super::{
     audit,
+    boot::Ground,
     disk::{Cut, Disk, Image, Op},
     recording::Recording,
     series::Series,
@@ -21,6 +22,8 @@ const POINTS: u64 = 1000;
 /// Points of one recording.
 const POINTS_EACH: u64 = 2500;
 const WORKERS: usize = 2;
+/// Of so many points one starts the real daemon too.
+const BOOTS: u64 = 20;
 
 #[test]
 fn whatever_was_promised_is_kept_over_any_power_cut() {
@@ -79,7 +82,7 @@ impl Point {
     }
 }
 
-fn below(dice: &mut Dice, bound: usize) -> usize {
+pub fn below(dice: &mut Dice, bound: usize) -> usize {
     usize::try_from(dice.below(bound as u64)).unwrap()
 }
 
@@ -118,6 +121,7 @@ fn work(series: &Series, recording: &Recording, account: &Account, points: &[Poi
     let place = tempfile::tempdir_in(memory()).unwrap();
     let (mut disk, mut done, mut hints) = (Disk::default(), 0, 0);
     let mut failures = Vec::new();
+    let mut ground = None;
     for point in points {
         for step in &recording.steps[done..point.done] {
             disk.apply(&step.op);
@@ -129,6 +133,10 @@ fn work(series: &Series, recording: &Recording, account: &Account, points: &[Poi
         let image = disk.after(&point.cut);
         let mut faults = hint_faults(&image, hints);
         faults.extend(store_faults(place.path(), &image, account, recording.moment(done)));
+        if point.number % BOOTS == 0 || points.len() == 1 {
+            let ground = ground.get_or_insert_with(Ground::new);
+            faults.extend(ground.boot(&image, account, recording.moment(done)));
+        }
         if !faults.is_empty() {
             let last = recording.steps[..done].last().map(|step| brief(&step.op)).unwrap_or_default();
             let shown = faults[..faults.len().min(3)].join("; ");
@@ -150,7 +158,7 @@ fn memory() -> &'static Path {
 }
 
 /// Opens the store that the cut left, as a starting daemon does, and holds it against what was seen.
-fn store_faults(place: &Path, image: &Image, account: &Account, at: u64) -> Vec<String> {
+pub fn store_faults(place: &Path, image: &Image, account: &Account, at: u64) -> Vec<String> {
     let state = place.join("state");
     let _ = fs::remove_dir_all(&state);
     fs::create_dir_all(&state).unwrap();

@@ -137,6 +137,13 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// One that holds these files for certain, and which they are.
+    pub fn holding(image: &Image) -> (Self, BTreeMap<String, Node>) {
+        let names: BTreeMap<String, Node> = image.keys().cloned().zip(1..).collect();
+        let file = |(path, node): (&String, &Node)| (*node, File { durable: image[path].clone(), pending: Vec::new() });
+        (Self { files: names.iter().map(file).collect(), names: names.clone(), ..Self::default() }, names)
+    }
+
     /// One more operation has been done.
     pub fn apply(&mut self, op: &Op) {
         self.sequence += 1;

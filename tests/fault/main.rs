@@ -15,9 +15,12 @@
 #![allow(clippy::print_stderr, reason = "what was drawn and seen is worth knowing")]
 
 mod audit;
+mod boot;
 mod crash;
 mod disk;
+mod errors;
 mod recording;
+mod rest;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod series;

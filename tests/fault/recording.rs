@@ -51,13 +51,13 @@ impl Recording {
         let mut reader = Reader::new(root.to_str().unwrap());
         let mut traces = Vec::new();
         let offset = Offset::measure(&rig.network);
-        let traffic = Traffic::default();
+        let traffic = Traffic::new(1);
         for life in 0..3 {
             let file = folder.join(format!("trace-{life}"));
             let calls = format!("trace={CALLS}");
             rig.under = site::strace(&file, &["--seccomp-bpf".to_owned(), "-e".to_owned(), calls]);
             rig.restart();
-            let tracer = Tracer::of(rig.pid());
+            let tracer = Tracer::of(rig.pid()).expect("strace traces");
             match life {
                 0 => traffic.during(&mut rig, seed, |rig| {
                     thread::sleep(LIFE);
@@ -78,7 +78,7 @@ impl Recording {
             reader.read(&fs::read_to_string(&file).unwrap());
             traces.push(file.file_name().unwrap().to_str().unwrap().to_owned());
             assert!(reader.strange.is_empty(), "{:#?}", reader.strange);
-            assert_same(&replayed(&reader.steps), &actual(&rig));
+            assert_eq!(difference(&replayed(&reader.steps), &actual(&rig)), None, "the recording is not complete");
         }
         let mut witness = Witness { numbers: site::numbers(&rig), events: traffic.events.into_inner().unwrap() };
         witness.add_ledger(rig.network.ledger(), offset.or(Offset::measure(&rig.network)));
@@ -111,7 +111,7 @@ fn replayed(steps: &[Step]) -> Image {
 }
 
 /// The files that are really there.
-fn actual(rig: &Rig) -> Image {
+pub fn actual(rig: &Rig) -> Image {
     let root = rig.folder();
     let state = fs::read_dir(root.join("state")).unwrap().map(|entry| entry.unwrap().path());
     let files = state.chain([root.join("hints")]).filter(|path| path.is_file());
@@ -121,10 +121,15 @@ fn actual(rig: &Rig) -> Image {
         .collect()
 }
 
-fn assert_same(model: &Image, real: &Image) {
-    assert_eq!(model.keys().collect::<Vec<_>>(), real.keys().collect::<Vec<_>>(), "names");
-    for (path, content) in real {
-        let differs = model[path].iter().zip(content).position(|(one, other)| one != other);
-        assert_eq!((model[path].len(), differs), (content.len(), None), "{path}: the recording is not complete");
+/// Where the model and the real folder differ.
+pub fn difference(model: &Image, real: &Image) -> Option<String> {
+    if !model.keys().eq(real.keys()) {
+        return Some(format!("names {:?}, really {:?}", model.keys(), real.keys()));
     }
+    let differs = |(path, content): (&String, &Vec<u8>)| {
+        let at = model[path].iter().zip(content).position(|(one, other)| one != other);
+        let lengths = (model[path].len(), content.len());
+        (at.is_some() || lengths.0 != lengths.1).then(|| format!("{path} at {at:?}, lengths {lengths:?}"))
+    };
+    real.iter().find_map(differs)
 }

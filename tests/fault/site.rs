@@ -72,10 +72,11 @@ pub fn strace(file: &Path, more: &[String]) -> Vec<String> {
 pub struct Tracer(Pid);
 
 impl Tracer {
-    pub fn of(process: u32) -> Self {
-        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-        let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).unwrap().trim();
-        Self(Pid::from_raw(tracer.parse().unwrap()))
+    /// None if it has none, or has ended.
+    pub fn of(process: u32) -> Option<Self> {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?.trim().parse().ok()?;
+        (tracer != 0).then(|| Self(Pid::from_raw(tracer)))
     }
 
     /// Ends it before its process is killed: with a process that is killed it would lose what it had not written down.
@@ -100,25 +101,35 @@ pub fn program(name: &str) -> String {
 }
 
 /// Traffic both ways and a reader, until it is stopped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Traffic {
     pub events: Mutex<Vec<Event>>,
+    /// How many times slower than it could be.
+    slowness: u64,
     said: Said,
     over: AtomicBool,
 }
 
 impl Traffic {
+    pub fn new(slowness: u64) -> Self {
+        Self { events: Mutex::default(), slowness, said: Said::default(), over: AtomicBool::new(false) }
+    }
+
     /// Goes on while `work` is done.
     pub fn during<T>(&self, rig: &mut Rig, seed: u64, work: impl FnOnce(&mut Rig) -> T) -> T {
         self.over.store(false, Ordering::Relaxed);
         let numbers = numbers(rig);
         thread::scope(|scope| {
             let (network, numbers) = (rig.network_again(), &numbers);
-            scope.spawn(move || self.said.inject(numbers, &network, seed, &(20..120), &self.over));
+            scope.spawn(move || {
+                self.said.inject(numbers, &network, seed, &(20 * self.slowness..120 * self.slowness), &self.over)
+            });
             for (once, token, pause) in [(false, TOKEN, 150), (true, ONCE_TOKEN, 400)] {
                 let api = Api::new(&rig.site, token);
                 scope.spawn(move || {
-                    self.said.send(numbers, once, seed, pause, &self.over, |to, text| self.ask(&api, to, text, once));
+                    self.said.send(numbers, once, seed, pause * self.slowness, &self.over, |to, text| {
+                        self.ask(&api, to, text, once)
+                    });
                 });
             }
             let api = Api::new(&rig.site, TOKEN);
@@ -128,11 +139,6 @@ impl Traffic {
             drop(stop);
             done
         })
-    }
-
-    /// Modem and text of all that came from outside.
-    pub fn injected(&self) -> Vec<(usize, String)> {
-        self.said.injected.lock().unwrap().clone()
     }
 
     fn ask(&self, api: &Api, to: &str, text: &str, once: bool) -> Option<String> {

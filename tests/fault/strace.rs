@@ -20,13 +20,20 @@ pub struct Step {
     pub begun: u64,
 }
 
+/// A call that was made to fail.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// Microseconds of the wall clock.
+    pub begun: u64,
+}
+
 /// What has been read so far, over any number of processes one after the other.
 #[derive(Debug)]
 pub struct Reader {
     root: String,
     pub steps: Vec<Step>,
     /// Calls that were made to fail.
-    pub injected: Vec<String>,
+    pub injected: Vec<Failed>,
     /// What this cannot make sense of.
     pub strange: Vec<String>,
     names: BTreeMap<String, Node>,
@@ -48,6 +55,12 @@ impl Reader {
             offsets: BTreeMap::new(),
             unfinished: BTreeMap::new(),
         }
+    }
+
+    /// For a folder in which these files lie already.
+    pub fn knowing(root: &str, names: BTreeMap<String, Node>) -> Self {
+        let last = names.values().copied().max().unwrap_or_default();
+        Self { names, last, ..Self::new(root) }
     }
 
     /// All that was written about one process.
@@ -82,7 +95,7 @@ impl Reader {
         let before = self.steps.len();
         let understood = self.perform(call, &arguments, result, begun);
         if result.contains("(INJECTED)") {
-            self.injected.push(format!("{call} {}", arguments.first().copied().unwrap_or_default()));
+            self.injected.push(Failed { begun });
         }
         if understood.is_none() {
             let most = text.len().min(300);

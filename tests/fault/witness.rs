@@ -86,12 +86,10 @@ impl Witness {
         }
     }
 
-    /// The same in the order in which judgements are made, put together by what it is about.
+    /// The same, put together by what it is about.
     pub fn account(&self) -> Account {
         let mut account = Account { numbers: self.numbers.clone(), ..Account::default() };
-        for event in &self.events {
-            account.enter(event);
-        }
+        self.events.iter().for_each(|event| account.enter(event));
         account
     }
 }
@@ -103,7 +101,6 @@ pub struct Incoming {
     pub slot: usize,
     pub pdu: String,
     pub is_report: bool,
-    pub message: u64,
     pub is_copy: bool,
     pub queued_since: u64,
     /// When and where it came to lie in a memory, if it did.
@@ -148,7 +145,35 @@ pub struct Account {
 }
 
 impl Account {
-    fn enter(&mut self, event: &Event) {
+    /// What was the case at a moment: what came later has not happened.
+    pub fn until(&self, at: u64) -> Self {
+        let mut then = Self { numbers: self.numbers.clone(), ..Self::default() };
+        for (id, incoming) in self.incoming.iter().filter(|(_, incoming)| incoming.queued_since <= at) {
+            let lies = incoming.lies.clone().filter(|(by, ..)| *by < at);
+            let gone_by = incoming.gone_by.filter(|by| *by < at);
+            then.incoming.insert(*id, Incoming { lies, gone_by, ..incoming.clone() });
+        }
+        let whole = |injected: &&Injected| injected.ids.iter().all(|id| then.incoming.contains_key(id));
+        then.injected = self.injected.iter().filter(whole).cloned().collect();
+        let asked =
+            |asked: &Asked| Asked { answered: asked.answered.clone().filter(|(_, by)| *by < at), ..asked.clone() };
+        then.asked = self.asked.iter().map(asked).collect();
+        for (text, times) in &self.submitted {
+            let times = times.iter().copied().filter(|(since, _)| *since <= at).collect();
+            then.submitted.insert(text.clone(), times);
+        }
+        for (id, mails) in &self.mailed {
+            let mails: Vec<_> = mails.iter().filter(|(since, _)| *since <= at).cloned().collect();
+            if !mails.is_empty() {
+                then.mailed.insert(id.clone(), mails);
+            }
+        }
+        then.seen = self.seen.iter().filter(|(_, by)| **by < at).map(|(id, by)| (id.clone(), *by)).collect();
+        then
+    }
+
+    /// One more event, in the order of the ledger.
+    pub fn enter(&mut self, event: &Event) {
         match &event.what {
             What::Network(entry) => self.enter_entry(event, entry),
             What::Asked { id, text, once } => {
@@ -179,7 +204,6 @@ impl Account {
                     slot,
                     pdu: entry["pdu"].as_str().unwrap().to_owned(),
                     is_report: entry["report"].is_object(),
-                    message: entry["message"].as_u64().unwrap(),
                     is_copy: entry["copy_of"].is_u64(),
                     queued_since: event.since,
                     lies: None,

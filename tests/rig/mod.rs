@@ -174,6 +174,16 @@ impl Rig {
         self.daemon.as_ref().expect("a daemon").id()
     }
 
+    /// The exit code of the daemon, if it has ended by itself.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.daemon.as_mut().expect("a daemon").ended()
+    }
+
+    /// It has ended by itself, and another may be started.
+    pub fn forget(&mut self) {
+        self.daemon = None;
+    }
+
     /// What the daemon has written so far.
     pub fn log(&self) -> String {
         self.daemon.as_ref().map(Process::log).unwrap_or_default()
