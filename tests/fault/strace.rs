@@ -71,11 +71,10 @@ impl Reader {
     }
 
     fn line(&mut self, line: &str) {
-        let mut words = line.splitn(3, ' ');
-        let (Some(process), Some(time), Some(rest)) = (words.next(), words.next(), words.next()) else { return };
-        let (Ok(process), Some(time)) = (process.parse(), micros(time)) else { return };
+        let Some((process, rest)) = line.split_once(' ') else { return };
         // Short numbers of processes are padded.
-        let rest = rest.trim_start();
+        let Some((time, rest)) = rest.trim_start().split_once(' ') else { return };
+        let (Ok(process), Some(time)) = (process.parse(), micros(time)) else { return };
         if let Some(begin) = rest.strip_suffix("<unfinished ...>") {
             self.unfinished.insert(process, (time, begin.trim_end().to_owned()));
         } else if rest.starts_with("<... ") {
@@ -94,7 +93,8 @@ impl Reader {
         let arguments: Vec<&str> = arguments.split(", ").collect();
         let before = self.steps.len();
         let understood = self.perform(call, &arguments, result, begun);
-        if result.contains("(INJECTED)") {
+        // A file that may grow no further takes a part first, and then refuses.
+        if result.contains("(INJECTED)") || result.contains("EFBIG") {
             self.injected.push(Failed { begun });
         }
         if understood.is_none() {
@@ -331,7 +331,7 @@ mod tests {
                 hex("s")
             ),
             format!("7 2.000009 fsync(3<{a}>)        = 0"),
-            format!("7 2.000010 ftruncate(3<{a}>, 4) = 0"),
+            format!("7     2.000010 ftruncate(3<{a}>, 4) = 0"),
             format!("7 2.000011 rename(\"{a}\", \"{b}\") = 0"),
             format!("7 2.000012 fsync(5<{}>) = 0", hex("/r/s")),
             format!("7 2.000013 fsync(5<{}>) = 0", hex("/r")),
