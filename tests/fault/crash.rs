@@ -198,8 +198,8 @@ fn lines(content: &[u8]) -> usize {
 }
 
 fn brief(op: &Op) -> String {
-    match op {
-        Op::Write { node, at, octets } => format!("write of {} octets at {at} of file {node}", octets.len()),
-        other => format!("{other:?}"),
+    if let Op::Write { node, at, octets } = op {
+        return format!("write of {} octets at {at} of file {node}", octets.len());
     }
+    format!("{op:?}")
 }
