@@ -42,7 +42,9 @@ impl Ground {
         let root = self.rig.folder().to_owned();
         fs::remove_dir_all(root.join("state")).unwrap();
         fs::create_dir_all(root.join("state")).unwrap();
-        let _ = fs::remove_file(root.join("hints"));
+        for name in ["hints", "hints.new"] {
+            let _ = fs::remove_file(root.join(name));
+        }
         for (path, content) in image {
             fs::write(root.join(path), content).unwrap();
         }

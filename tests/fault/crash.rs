@@ -22,6 +22,8 @@ const POINTS: u64 = 1000;
 /// Points of one recording.
 const POINTS_EACH: u64 = 2500;
 const WORKERS: usize = 2;
+/// Longest time, in microseconds, from a new hint file in its place to it being there for ever.
+const SETTLED: u64 = 1_000_000;
 /// Of so many points one starts the real daemon too.
 const BOOTS: u64 = 20;
 
@@ -119,19 +121,17 @@ fn cut_at(series: &Series, recording: &Recording, points: &[u64]) -> Vec<String>
 
 fn work(series: &Series, recording: &Recording, account: &Account, points: &[Point], folder: &str) -> Vec<String> {
     let place = tempfile::tempdir_in(memory()).unwrap();
-    let (mut disk, mut done, mut hints) = (Disk::default(), 0, 0);
+    let (mut disk, mut done, mut hints) = (Disk::default(), 0, Hints::default());
     let mut failures = Vec::new();
     let mut ground = None;
     for point in points {
         for step in &recording.steps[done..point.done] {
             disk.apply(&step.op);
-            if matches!(step.op, Op::Sync { .. } | Op::SyncFolder { .. }) {
-                hints = hints.max(disk.durable("hints").map_or(0, lines));
-            }
+            hints.look(&disk, step.begun);
         }
         done = point.done;
         let image = disk.after(&point.cut);
-        let mut faults = hint_faults(&image, hints);
+        let mut faults = hints.faults(&image, recording.moment(done));
         faults.extend(store_faults(place.path(), &image, account, recording.moment(done)));
         if point.number % BOOTS == 0 || points.len() == 1 {
             let ground = ground.get_or_insert_with(Ground::new);
@@ -178,19 +178,35 @@ pub fn store_faults(place: &Path, image: &Image, account: &Account, at: u64) -> 
     audit::faults(&Connection::open(&path).unwrap(), account, at)
 }
 
-/// The hint file is whole, and knows whatever it has known for certain before.
-fn hint_faults(image: &Image, known: usize) -> Vec<String> {
-    let content = image.get("hints").map(Vec::as_slice).unwrap_or_default();
-    let whole = content.is_empty() || content.ends_with(b"\n");
-    let sound = whole && std::str::from_utf8(content).is_ok_and(|text| text.lines().all(|line| line.contains(" /")));
-    let mut faults = Vec::new();
-    if !sound {
-        faults.push(format!("the hint file is torn: {:?}", String::from_utf8_lossy(content)));
+/// What the hint file has held: how many lines since when.
+#[derive(Default)]
+struct Hints(Vec<(u64, usize)>);
+
+impl Hints {
+    fn look(&mut self, disk: &Disk, at: u64) {
+        let count = disk.visible("hints").map_or(0, |content| lines(&content));
+        if self.0.last().is_none_or(|(_, last)| *last < count) {
+            self.0.push((at, count));
+        }
     }
-    if lines(content) < known {
-        faults.push(format!("the hint file has forgotten modems: {} of {known} are left", lines(content)));
+
+    /// The file is whole, and has whatever was in it for a while: the daemon believed it saved and went on.
+    fn faults(&self, image: &Image, at: u64) -> Vec<String> {
+        let settled = self.0.iter().filter(|(since, _)| since + SETTLED < at);
+        let known = settled.map(|(_, count)| *count).max().unwrap_or_default();
+        let content = image.get("hints").map(Vec::as_slice).unwrap_or_default();
+        let whole = content.is_empty() || content.ends_with(b"\n");
+        let sound =
+            whole && std::str::from_utf8(content).is_ok_and(|text| text.lines().all(|line| line.contains(" /")));
+        let mut faults = Vec::new();
+        if !sound {
+            faults.push(format!("the hint file is torn: {:?}", String::from_utf8_lossy(content)));
+        }
+        if lines(content) < known {
+            faults.push(format!("the hint file has forgotten modems: {} of {known} are left", lines(content)));
+        }
+        faults
     }
-    faults
 }
 
 fn lines(content: &[u8]) -> usize {

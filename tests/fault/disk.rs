@@ -212,9 +212,14 @@ impl Disk {
         self.after(&Cut { octets: Share::All, names: Share::All, torn: false, seed: 0 })
     }
 
-    /// What a file holds in any case.
-    pub fn durable(&self, path: &str) -> Option<&[u8]> {
-        Some(&self.files[self.names.get(path)?].durable)
+    /// What a file holds if the machine goes on.
+    pub fn visible(&self, path: &str) -> Option<Vec<u8>> {
+        let mut names = self.names.clone();
+        self.namings.iter().for_each(|naming| name(&mut names, naming));
+        let file = &self.files[names.get(path)?];
+        let mut content = file.durable.clone();
+        file.pending.iter().for_each(|pending| make(&mut content, &pending.change, None));
+        Some(content)
     }
 
     fn change(&mut self, node: Node, change: Change) {
@@ -397,7 +402,7 @@ mod tests {
         disk.apply(&write(1, 0, b"one"));
         disk.apply(&Op::Sync { node: 1 });
         assert_eq!(disk.after(&LOST), files(&[("a", b"onetwo")]));
-        assert_eq!(disk.durable("a"), Some(b"onetwo".as_slice()));
+        assert_eq!((disk.visible("a"), disk.visible("b")), (Some(b"onetwo".to_vec()), None));
     }
 
     #[test]

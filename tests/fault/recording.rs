@@ -114,7 +114,7 @@ fn replayed(steps: &[Step]) -> Image {
 pub fn actual(rig: &Rig) -> Image {
     let root = rig.folder();
     let state = fs::read_dir(root.join("state")).unwrap().map(|entry| entry.unwrap().path());
-    let files = state.chain([root.join("hints")]).filter(|path| path.is_file());
+    let files = state.chain(["hints", "hints.new"].map(|name| root.join(name))).filter(|path| path.is_file());
     let files = files.filter(|path| !path.to_string_lossy().ends_with("-shm"));
     files
         .map(|path| (path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))

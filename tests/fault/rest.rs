@@ -42,8 +42,8 @@ fn unrest(rig: &Rig, store: &Connection) -> Vec<String> {
     found
 }
 
-/// What should have come or gone, and has not.
-pub fn missing(path: &Path, account: &Account) -> Vec<String> {
+/// What should have come or gone, and has not. `ended`: states in which a message may have ended without having left.
+pub fn missing(path: &Path, account: &Account, ended: &[&str]) -> Vec<String> {
     let store = open(path);
     let mut faults = audit::faults(&store, account, u64::MAX);
     let held: BTreeSet<String> = texts(&store, "SELECT slot || ' ' || pdu FROM segment").into_iter().collect();
@@ -59,9 +59,10 @@ pub fn missing(path: &Path, account: &Account) -> Vec<String> {
             faults.push(format!("mails about {id} have the names {names:?}"));
         }
     }
-    let unknown: BTreeSet<String> =
-        texts(&store, "SELECT text FROM outbox WHERE state = 'unknown'").into_iter().collect();
-    let accepted = account.asked.iter().filter(|asked| asked.answered.is_some() && !unknown.contains(&asked.text));
+    let states: Vec<String> = ended.iter().map(|state| format!("'{state}'")).collect();
+    let given_up = format!("SELECT text FROM outbox WHERE state IN ({})", states.join(", "));
+    let given_up: BTreeSet<String> = texts(&store, &given_up).into_iter().collect();
+    let accepted = account.asked.iter().filter(|asked| asked.answered.is_some() && !given_up.contains(&asked.text));
     for asked in accepted {
         if let Some(part) = asked.parts.iter().find(|part| !account.submitted.contains_key(*part)) {
             faults.push(format!("`{part:.30}` was accepted and never left"));

@@ -137,8 +137,7 @@ impl Rig {
 
     /// Another emulator in the place of this one, with new modems and an empty network.
     pub fn renew_network(&mut self) {
-        let emulator = std::mem::replace(&mut self.emulator, Process::start(Command::new("true")));
-        emulator.kill();
+        self.emulator.end();
         let control = self.folder().join("control");
         fs::remove_file(&control).unwrap();
         self.emulator = start_emulator(&self.site, self.site.sims.len());
