@@ -34,7 +34,9 @@ const WORKERS: usize = 2;
 /// How long the daemon lives in a round.
 const LIFE: Duration = Duration::from_millis(1000);
 /// How long it may take until the health tells of a fault that stays, counted from the first failure.
-const NOTICE: Duration = Duration::from_secs(4);
+const NOTICE: Duration = Duration::from_secs(3);
+/// How long it is asked for that.
+const ASKED: Duration = Duration::from_secs(7);
 /// Power cuts after the first failure of a round.
 const CUTS: usize = 4;
 /// What a daemon ends with that cannot use its store.
@@ -234,7 +236,7 @@ impl<'a> Bench<'a> {
             thread::sleep(LIFE);
             if fault.blocks() {
                 let api = rig.api();
-                becomes(NOTICE, || {
+                becomes(ASKED, || {
                     thread::sleep(Duration::from_millis(50));
                     let health = api.try_health();
                     life.critical = health.is_some_and(|(level, text)| level == "CRITICAL" && text.contains("Store:"));

@@ -109,21 +109,25 @@ fn drawn(dice: &mut Dice, modem: usize, hangs: &mut u32) -> (Json, Option<Json>)
     let home = json!({ "fault": "registration", "state": 1 });
     match kind {
         0 => (json!({ "fault": "silence", "seconds": 1.0 + dice.below(4) as f64 }), None),
-        1 => (json!({ "fault": "hang", "until": ["close", "reopen", "restart"][below(dice, 3)] }), None),
+        1 => (json!({ "fault": "hang", "until": one_of(dice, &["close", "reopen", "restart"]) }), None),
         2 => (json!({ "fault": "hang_after_payload", "submitted": dice.below(2) == 0 }), None),
         3 => (json!({ "fault": "no_prompt", "count": 1 }), None),
         4 => (json!({ "fault": "garbage", "count": 1 + dice.below(200) }), None),
         5 => (json!({ "fault": "byte_by_byte", "on": true }), Some(json!({ "fault": "byte_by_byte", "on": false }))),
-        6 => (json!({ "fault": "cms_error", "code": [41, 42, 331, 500][below(dice, 4)], "count": 1 }), None),
+        6 => (json!({ "fault": "cms_error", "code": one_of(dice, &[41, 42, 331, 500]), "count": 1 }), None),
         7 => (json!({ "fault": "late", "seconds": 0.5 + dice.below(3) as f64 }), None),
         8 => (json!({ "fault": "interleave", "on": true }), Some(json!({ "fault": "interleave", "on": false }))),
         9 => (json!({ "fault": "drop_notices", "count": 1 + dice.below(5) }), None),
         10 => (json!({ "fault": "limit_memory", "slots": 1 }), Some(json!({ "fault": "limit_memory", "slots": null }))),
         11 => (json!({ "fault": "unplug" }), Some(json!({ "fault": "replug", "link": format!("modem-{modem:02}") }))),
         12 => (json!({ "fault": "reboot" }), None),
-        13 => (json!({ "fault": "registration", "state": [0, 2, 3][below(dice, 3)] }), Some(home)),
+        13 => (json!({ "fault": "registration", "state": one_of(dice, &[0, 2, 3]) }), Some(home)),
         _ => {
             (json!({ "fault": "sim_absent", "absent": true }), Some(json!({ "fault": "sim_absent", "absent": false })))
         }
     }
+}
+
+fn one_of<T: Copy>(dice: &mut Dice, these: &[T]) -> T {
+    these[below(dice, these.len())]
 }
