@@ -219,3 +219,59 @@ fn brief(op: &Op) -> String {
     }
     format!("{op:?}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found two seconds after two versions were written in this way, at some cut.
+    fn found(version: impl Fn(usize, &[u8]) -> Vec<Op>) -> bool {
+        let lines: [&[u8]; 2] = [b"490154203230001 /dev/a\n", b"490154203230001 /dev/a\n490154203230002 /dev/b\n"];
+        let (mut disk, mut hints) = (Disk::default(), Hints::default());
+        for (at, content) in (0_u64..).zip(lines) {
+            for op in version(usize::try_from(at).unwrap() + 1, content) {
+                disk.apply(&op);
+                hints.look(&disk, at * 100);
+            }
+        }
+        (0..100).any(|seed| {
+            let image = disk.after(&Cut::drawn(&mut Dice::new(seed)));
+            !hints.faults(&image, 2 * SETTLED).is_empty()
+        })
+    }
+
+    fn create(path: &str, node: usize) -> Op {
+        Op::Create { path: path.to_owned(), node }
+    }
+
+    fn write(node: usize, content: &[u8]) -> Op {
+        Op::Write { node, at: 0, octets: content.into() }
+    }
+
+    fn renamed() -> [Op; 2] {
+        let rename = Op::Rename { from: "hints.new".to_owned(), to: "hints".to_owned() };
+        [rename, Op::SyncFolder { path: String::new() }]
+    }
+
+    #[test]
+    fn a_hint_file_that_is_not_replaced_as_a_whole_is_noticed() {
+        let replaced = |node: usize, content: &[u8]| {
+            let new = [create("hints.new", node), write(node, content), Op::Sync { node }];
+            new.into_iter().chain(renamed()).collect()
+        };
+        let not_synced = |node: usize, content: &[u8]| {
+            let new = [create("hints.new", node), write(node, content)];
+            new.into_iter().chain(renamed()).collect()
+        };
+        let in_place = |version: usize, content: &[u8]| {
+            let begin = if version == 1 { create("hints", 1) } else { Op::Resize { node: 1, length: 0 } };
+            vec![begin, write(1, content)]
+        };
+        let no_folder = |node: usize, content: &[u8]| {
+            let [rename, _] = renamed();
+            vec![create("hints.new", node), write(node, content), Op::Sync { node }, rename]
+        };
+        assert!(!found(replaced));
+        assert!(found(not_synced) && found(in_place) && found(no_folder));
+    }
+}
