@@ -8,7 +8,7 @@ DESTDIR ?=
 export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fmt lint fuzz deny install uninstall deps build package-files deb sbom licences cross \
+.PHONY: help demo test bench fmt lint fuzz fault deny install uninstall deps build package-files deb sbom licences cross \
 	cross-test test-image boot image-test image defconfig-check
 
 help: ## list the targets
@@ -27,6 +27,16 @@ build: ## the release binary, target/release/smsgate
 test: ## install what is missing, then run every check and every test
 	@scripts/setup
 	@scripts/check
+
+# RIG: C cuts the power in recorded writes, E lets system calls fail, K kills. SEED and POINTS choose which points and how
+# many; POINT (and RECORDING, of rig C) is one of them alone, as a failed run names it.
+RIG ?= C
+FAULT_C = SMSGATE_FAULT_RECORDING=$(RECORDING) $(CARGO) test --locked --test fault crash:: -- --show-output
+FAULT_E = $(CARGO) test --locked --test fault errors:: -- --show-output
+FAULT_K = SMSGATE_KILL_SEED=$(SEED) SMSGATE_KILL_ROUNDS=$(POINTS) $(CARGO) test --locked --test kill -- --show-output
+fault: ## a fault rig (RIG=C|E|K SEED= POINTS=): power cuts, failing system calls, kills
+	@scripts/setup
+	SMSGATE_FAULT_SEED=$(SEED) SMSGATE_FAULT_POINTS=$(POINTS) SMSGATE_FAULT_POINT=$(POINT) $(FAULT_$(RIG))
 
 bench: ## the benchmarks
 	@scripts/setup
