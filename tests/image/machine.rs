@@ -52,8 +52,6 @@ pub struct Options {
     pub clock: Option<String>,
     /// Where QEMU notes every write to the disk, and every flush (dm-log-writes).
     pub writes: Option<PathBuf>,
-    /// One processor instead of two.
-    pub single: bool,
     /// More for the kernel's command line.
     pub append: String,
 }
@@ -68,7 +66,6 @@ impl Default for Options {
             usb: None,
             clock: None,
             writes: None,
-            single: false,
             append: String::new(),
         }
     }
@@ -112,9 +109,6 @@ impl Machine {
         }
         if let Some(log) = &options.writes {
             command.arg("--log-writes").arg(log);
-        }
-        if options.single {
-            command.arg("--single");
         }
         command.args(["--append", &options.append, "--", "-serial"]);
         command.arg(format!("file:{}", folder.path().join("console").display()));
