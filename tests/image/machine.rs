@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     agent::{Agent, Output},
-    client::Client,
+    client::{Client, PATIENCE},
     disk::Disk,
     qmp::Qmp,
     rig::Process,
@@ -174,7 +174,7 @@ impl Machine {
         let ca = self.folder.path().join("ca.pem");
         fs::write(&ca, self.succeed("cat /data/tls/ca.pem")).unwrap();
         let name = self.succeed("hostname").trim().to_owned();
-        Client { port: self.port, ca, name }
+        Client { port: self.port, ca, name, patience: PATIENCE }
     }
 
     /// Waits until the box's CA is on SGCONFIG, whole: its name is there before its content.
@@ -197,7 +197,7 @@ impl Machine {
     pub fn client_trusting(&self, ca: &str, name: &str) -> Client {
         let file = self.folder.path().join("operators-ca.pem");
         fs::write(&file, ca).unwrap();
-        Client { port: self.port, ca: file, name: name.to_owned() }
+        Client { port: self.port, ca: file, name: name.to_owned(), patience: PATIENCE }
     }
 
     /// A client that trusts whoever answers now, as one has to in rescue; none while nobody does.
