@@ -11,10 +11,6 @@ impl Times {
         self.0.push(took);
     }
 
-    pub fn extend(&mut self, more: Self) {
-        self.0.extend(more.0);
-    }
-
     /// So many of a hundred took no longer.
     pub fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.0.clone();
@@ -37,6 +33,12 @@ impl Times {
         let most = if super::scale::is_full() { bar } else { bar.max(before.percentile(99) * times + slack) };
         let p99 = self.percentile(99);
         assert!(p99 <= most, "{what}: p99 {p99:?}, {most:?} is allowed");
+    }
+}
+
+impl FromIterator<Duration> for Times {
+    fn from_iter<I: IntoIterator<Item = Duration>>(times: I) -> Self {
+        Self(times.into_iter().collect())
     }
 }
 

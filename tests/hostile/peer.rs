@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::{ClientConfig, ClientConnection, pki_types::ServerName};
 use smsgate::{
     rpc::wire::{Call, Fault, Limits, Value, parse_response, write_call},
     tls,
@@ -52,6 +52,18 @@ impl Target {
         let name = ServerName::try_from("localhost").unwrap();
         let stream = self.tcp(source).await?;
         timeout(PATIENCE, TlsConnector::from(Arc::clone(&self.trust)).connect(name, stream)).await?
+    }
+
+    /// Says hello, hears the whole of what the server has to say, and hangs up.
+    pub async fn break_off(&self, mut stream: TcpStream) -> io::Result<()> {
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut client = ClientConnection::new(Arc::clone(&self.trust), name).map_err(io::Error::other)?;
+        let mut hello = Vec::new();
+        client.write_tls(&mut hello)?;
+        stream.write_all(&hello).await?;
+        let mut heard = [0; 4096];
+        timeout(PATIENCE, stream.read(&mut heard)).await??;
+        Ok(())
     }
 
     pub async fn peer(&self, source: Ipv4Addr) -> io::Result<Peer> {
