@@ -15,13 +15,19 @@
 #![allow(clippy::print_stderr, reason = "the figures are worth knowing")]
 #![allow(unreachable_pub, missing_docs, reason = "a test program has no public interface")]
 
+mod commands;
 mod connections;
 mod figures;
 mod flood;
 mod http;
+mod mail;
+mod modem;
+mod output;
 mod peer;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod scale;
+mod strings;
 mod tls_policy;
+mod wire;
 mod xml;
