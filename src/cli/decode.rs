@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 
 use super::{
     decode_fields::{self, Field, json_object},
-    json,
     exit::{Exit, Failure},
+    json,
 };
 use crate::{
     model::printable,

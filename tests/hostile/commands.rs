@@ -77,7 +77,12 @@ fn s09_hostile_strings_reach_no_modem_as_commands() {
     eprintln!(
         "{count} strings in {} calls, {} refused; {} parts accepted; {} lines to {MODEMS} modems: {} \
          AT+CMGS, {} PDUs, {codes} AT+CUSD",
-        books.calls, books.refused, books.parts, said.len(), sends(&said), pdus.len()
+        books.calls,
+        books.refused,
+        books.parts,
+        said.len(),
+        sends(&said),
+        pdus.len()
     );
     assert!(strange.is_empty(), "{strange:?}");
     assert_eq!((sends(&said), pdus.len()), (books.parts, books.parts));
@@ -199,10 +204,14 @@ fn s09_hostile_strings_are_no_arguments() {
             let digits = recipient.as_str().trim_start_matches('+');
             assert!(digits.len() <= 20 && digits.bytes().all(|octet| octet.is_ascii_digit()), "{text:?}");
         }
-        let sims = format!("[00]\nport = /dev/null\nphone_number = +491700000000\nussd_account_balance = {text}\npin = {text}\n");
+        let sims = format!(
+            "[00]\nport = /dev/null\nphone_number = +491700000000\nussd_account_balance = {text}\npin = {text}\n"
+        );
         let gateway = "[mail]\nserver=s\nuser=u@s\npassword=p\nrecipient=r@s\n[server]\ncertificate=c\nkey=k\n";
-        let (config, _) =
-            config::load(Source { name: "smsgate.conf", text: gateway }, Source { name: "sim-cards.conf", text: &sims });
+        let (config, _) = config::load(
+            Source { name: "smsgate.conf", text: gateway },
+            Source { name: "sim-cards.conf", text: &sims },
+        );
         let Some(slot) = config.and_then(|config| config.slots.into_iter().next()) else { continue };
         if let Some(code) = slot.ussd_account_balance {
             accepted += 1;

@@ -64,7 +64,11 @@ impl Calm {
         self.rig.until("the descriptors are back", || descriptors(pid) <= self.descriptors);
         let took = since.elapsed();
         let grown = resident(pid).saturating_sub(self.memory);
-        eprintln!("{} descriptors again after {took:.1?}; {grown} KiB more resident; {} threads", self.descriptors, threads(pid));
+        eprintln!(
+            "{} descriptors again after {took:.1?}; {grown} KiB more resident; {} threads",
+            self.descriptors,
+            threads(pid)
+        );
         assert!(took < SETTLED, "the descriptors took {took:?}");
         assert!(grown < figure("CONNECTIONS_GROWTH_KIB", 16 * 1024, 8 * 1024), "{grown} KiB more");
     }
@@ -150,13 +154,8 @@ fn s06_slow_and_silent_peers() {
     let under = runtime.block_on(async {
         let mut holders = JoinSet::new();
         let tries = Arc::new(AtomicU64::new(0));
-        let kinds = [
-            Holding::Silent,
-            Holding::HalfHandshake,
-            Holding::SlowHeader,
-            Holding::SlowBody,
-            Holding::HalfClosed,
-        ];
+        let kinds =
+            [Holding::Silent, Holding::HalfHandshake, Holding::SlowHeader, Holding::SlowBody, Holding::HalfClosed];
         for (kind, number) in kinds.iter().flat_map(|kind| (0..each).map(move |number| (*kind, number))) {
             let (target, over, tries) = (calm.target.clone(), Arc::clone(&over), Arc::clone(&tries));
             holders.spawn(async move {

@@ -146,7 +146,8 @@ impl Flood {
                     }
                     let token = format!("{number:016x}{serial:016x}");
                     // The dearest call there is, and the cheapest: one hash a slot, and one.
-                    let call = if number % 2 == 0 { ("get_sms", vec![&*token, ""]) } else { ("get_stats", vec![&*token]) };
+                    let call =
+                        if number % 2 == 0 { ("get_sms", vec![&*token, ""]) } else { ("get_stats", vec![&*token]) };
                     let fault = peer.call(call.0, &call.1).await.unwrap().unwrap_err();
                     *codes.entry(fault.code).or_default() += 1;
                     made.fetch_add(1, Ordering::Relaxed);

@@ -35,7 +35,10 @@ fn attacks() -> Vec<Attack> {
     vec![
         attack(
             "both lengths, chunked last",
-            with(&format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n"), &format!("0\r\n\r\n{smuggled}")),
+            with(
+                &format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n"),
+                &format!("0\r\n\r\n{smuggled}"),
+            ),
             &[400],
         ),
         attack(
@@ -44,8 +47,16 @@ fn attacks() -> Vec<Attack> {
             &[400],
         ),
         attack("an obfuscated encoding", with("Transfer-Encoding: xchunked\r\n", &smuggled), &[400]),
-        attack("an encoding with a tab", with("Transfer-Encoding:\tchunked\r\nContent-Length: 0\r\n", &smuggled), &[400]),
-        attack("an encoding twice", with("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", &smuggled), &[400]),
+        attack(
+            "an encoding with a tab",
+            with("Transfer-Encoding:\tchunked\r\nContent-Length: 0\r\n", &smuggled),
+            &[400],
+        ),
+        attack(
+            "an encoding twice",
+            with("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", &smuggled),
+            &[400],
+        ),
         attack("two lengths", with(&format!("Content-Length: {length}\r\nContent-Length: 0\r\n"), &smuggled), &[400]),
         attack("a list of lengths", with(&format!("Content-Length: {length}, 0\r\n"), &smuggled), &[400]),
         attack("a negative length", with("Content-Length: -1\r\n", &smuggled), &[400]),
@@ -63,7 +74,11 @@ fn attacks() -> Vec<Attack> {
         attack("a path of 9 KiB", format!("POST /{} HTTP/1.1\r\n\r\n", "a".repeat(9 << 10)).into_bytes(), &[431]),
         attack("endless chunks", with("Transfer-Encoding: chunked\r\n", &"1\r\na\r\n".repeat(20_000)), &[400]),
         attack("a chunk that lies", with("Transfer-Encoding: chunked\r\n", "fffffffffffffffff\r\n"), &[400]),
-        attack("chunk extensions", with("Transfer-Encoding: chunked\r\n", &format!("1;{}\r\n", "x".repeat(50_000))), &[400]),
+        attack(
+            "chunk extensions",
+            with("Transfer-Encoding: chunked\r\n", &format!("1;{}\r\n", "x".repeat(50_000))),
+            &[400],
+        ),
         attack("another method", ping.replacen("POST", "GET", 1).into_bytes(), &[405]),
         attack("a tunnel", b"CONNECT 127.0.0.1:25 HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), &[405]),
         attack("an upgrade", with("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n", ""), &[200]),

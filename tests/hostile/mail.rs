@@ -17,12 +17,25 @@ use rustls::{
 };
 use serde_json::json;
 
-use super::{rig::Rig, scale::figure, strings::hostile};
+use super::{
+    rig::{PATIENCE, Rig, becomes},
+    scale::figure,
+    strings::hostile,
+};
 
 const MODEMS: usize = 4;
 const HEADERS: [&str; 11] = [
-    "From", "To", "Date", "Subject", "Message-ID", "Auto-Submitted", "X-SMSgate-Id", "X-SMSgate-Modem", "MIME-Version",
-    "Content-Type", "Content-Transfer-Encoding",
+    "From",
+    "To",
+    "Date",
+    "Subject",
+    "Message-ID",
+    "Auto-Submitted",
+    "X-SMSgate-Id",
+    "X-SMSgate-Modem",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
 ];
 
 #[test]
@@ -41,9 +54,12 @@ fn s11_hostile_messages_make_one_mail_each() {
     for (serial, text) in (0..).zip(hostile(count, 11)) {
         let from: String = match serial % 3 {
             0 => text.chars().filter(|c| fits_a_sender(*c)).take(5).collect::<String>() + "\n.",
-            1 => ["Bcc: a@b.c", "x@y.z", "a, b <c>", "\"q\" <a@b>", "=?utf-8?q?", "From:", ".", "  "][serial / 3 % 8].to_owned(),
+            1 => ["Bcc: a@b.c", "x@y.z", "a, b <c>", "\"q\" <a@b>", "=?utf-8?q?", "From:", ".", "  "][serial / 3 % 8]
+                .to_owned(),
             _ => "+4915112345678".to_owned(),
         };
+        // Two that are the same to the octet, second and sender among them, are one that came twice.
+        let text = if serial % 4 < 2 { format!("{serial}{text}") } else { format!("{text}{serial}") };
         let text: String = if serial == 7 { "x\r\n.\r\nQUIT\r\n".repeat(700) } else { text };
         let to = rig.site.number(serial % MODEMS);
         let ucs2 = serial.is_multiple_of(2);
@@ -55,18 +71,20 @@ fn s11_hostile_messages_make_one_mail_each() {
     let surrogate = "00040491214300086211202212008002D83D";
     rig.network.ask(&json!({ "do": "inject_pdu", "to": rig.site.number(0), "pdu": surrogate }));
     let wanted = usize::try_from(count).unwrap() + 1;
-    rig.until("every message is a mail", || {
+    let all = becomes(PATIENCE, || {
         let post = post.lock().unwrap();
-        assert!(post.faults.is_empty(), "{:#?}", post.faults);
-        post.mails.len() >= wanted
+        !post.faults.is_empty() || post.mails.len() >= wanted
     });
     let post = post.lock().unwrap();
+    assert!(post.faults.is_empty(), "{:#?}", post.faults);
+    assert!(all, "{} mails of {wanted}, commands {:?}", post.mails.len(), post.commands);
     eprintln!("{} mails; commands {:?}", post.mails.len(), post.commands);
     assert_eq!(post.mails.len(), wanted);
     for mail in &post.mails {
         check(mail);
     }
-    let ids: std::collections::BTreeSet<&str> = post.mails.iter().filter_map(|mail| header(mail, "X-SMSgate-Id")).collect();
+    let ids: std::collections::BTreeSet<&str> =
+        post.mails.iter().filter_map(|mail| header(mail, "X-SMSgate-Id")).collect();
     assert_eq!(ids.len(), wanted, "a mail for each");
     for verb in ["MAIL", "RCPT", "DATA"] {
         assert_eq!(post.commands[verb], wanted, "{verb}");

@@ -102,8 +102,22 @@ fn endless_line(wire: &Wire, over: &AtomicBool, said: &AtomicU64) {
 
 fn result_codes(wire: &Wire, over: &AtomicBool, said: &AtomicU64) {
     let codes = [
-        "+CREG: 1", "+CREG: 0", "RING", "+CMTI: \"SM\",65535", "+CMTI: \"ME\",1", "+CDSI: \"SR\",3", "+CUSD: 0,\"a\",15", "+CUSD: 2",
-        "+CIEV: SMSFULL,1", "^RSSI: 31", "+CGREG: 1", "NO CARRIER", "+CLIP: \"+49\",145", "+CMS ERROR: 38", "OK", "ERROR",
+        "+CREG: 1",
+        "+CREG: 0",
+        "RING",
+        "+CMTI: \"SM\",65535",
+        "+CMTI: \"ME\",1",
+        "+CDSI: \"SR\",3",
+        "+CUSD: 0,\"a\",15",
+        "+CUSD: 2",
+        "+CIEV: SMSFULL,1",
+        "^RSSI: 31",
+        "+CGREG: 1",
+        "NO CARRIER",
+        "+CLIP: \"+49\",145",
+        "+CMS ERROR: 38",
+        "OK",
+        "ERROR",
     ];
     let began = Instant::now();
     for serial in 0.. {

@@ -65,7 +65,9 @@ fn s12_hostile_answers_on_screens_and_in_monitoring() {
             if let Some(c) = out.chars().chain(err.chars()).find(|c| is_harmful(*c)) {
                 faults.push(format!("{name}: {c:?} in {:.300}", around(&(out.clone() + &err), c)));
             }
-            if name.ends_with("--json") && !out.is_empty() && out.lines().all(|line| serde_json::from_str::<Json>(line).is_err())
+            if name.ends_with("--json")
+                && !out.is_empty()
+                && out.lines().all(|line| serde_json::from_str::<Json>(line).is_err())
                 && serde_json::from_str::<Json>(&out).is_err()
             {
                 faults.push(format!("{name}: no JSON: {out:.300}"));
@@ -73,13 +75,19 @@ fn s12_hostile_answers_on_screens_and_in_monitoring() {
             if matches!(name, "stats" | "munin config" | "munin values" | "icinga" | "icinga with values")
                 && out.lines().count() != wanted.lines().count()
             {
-                faults.push(format!("{name}: {} lines instead of {}: {out}", out.lines().count(), wanted.lines().count()));
+                faults.push(format!(
+                    "{name}: {} lines instead of {}: {out}",
+                    out.lines().count(),
+                    wanted.lines().count()
+                ));
             }
             if link == "check_smsgate" {
                 check_report(name, code, &out, &mut faults);
             }
             if link == "munin_smsgate" && !arguments.contains(&"autoconf") {
-                let shape = |text: &str| text.lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>();
+                let shape = |text: &str| {
+                    text.lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+                };
                 if shape(&out) != shape(&wanted) {
                     faults.push(format!("{name}: other fields: {out}"));
                 }
@@ -108,7 +116,10 @@ fn is_harmful(c: char) -> bool {
 
 fn around(text: &str, c: char) -> String {
     let at = text.find(c).unwrap();
-    text.char_indices().filter(|(place, _)| place.abs_diff(at) < 60).map(|(_, c)| c.escape_default().to_string()).collect()
+    text.char_indices()
+        .filter(|(place, _)| place.abs_diff(at) < 60)
+        .map(|(_, c)| c.escape_default().to_string())
+        .collect()
 }
 
 /// A gateway whose answers have the members that they should have, filled with what it is told.
@@ -176,7 +187,8 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, filling: &dyn Fn() -> Str
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let call = parse_call(&body, Limits::REQUEST).unwrap();
-    let body = format!("<methodResponse><params><param>{}</param></params></methodResponse>", answer(&call.method, filling));
+    let body =
+        format!("<methodResponse><params><param>{}</param></params></methodResponse>", answer(&call.method, filling));
     let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n", body.len());
     let stream = reader.get_mut();
     stream.write_all((head + &body).as_bytes()).ok()?;
@@ -186,7 +198,8 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, filling: &dyn Fn() -> Str
 
 /// A value, with every character that XML can carry: also those that our own writer would leave out.
 fn text(text: &str) -> String {
-    let carried = |c: &char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    let carried =
+        |c: &char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     let escaped: String = text
         .chars()
         .filter(carried)

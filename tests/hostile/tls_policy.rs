@@ -1,13 +1,7 @@
 //! S7: what TLS the daemon speaks, judged by sslyze against Mozilla's "intermediate" recommendation, and by hand for what
 //! a scanner does not try.
 
-use std::{
-    collections::BTreeSet,
-    net::Ipv4Addr,
-    path::Path,
-    process::Command,
-    time::Duration,
-};
+use std::{collections::BTreeSet, net::Ipv4Addr, path::Path, process::Command, time::Duration};
 
 use serde_json::Value as Json;
 use tokio::{

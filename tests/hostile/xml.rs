@@ -56,7 +56,10 @@ fn corpus() -> Vec<(&'static str, Vec<u8>)> {
         ("20,000 declarations", document(&format!("<!DOCTYPE l [{}]>", "<!ENTITY a 'b'>".repeat(16_000)), "a")),
         ("a processing instruction", call_of("<?php phpinfo() ?>")),
         ("a style sheet", document("<?xml version='1.0'?><?xml-stylesheet href='a'?>", "a")),
-        ("XInclude", call_of("<xi:include xmlns:xi='http://www.w3.org/2001/XInclude' href='/etc/passwd' parse='text'/>")),
+        (
+            "XInclude",
+            call_of("<xi:include xmlns:xi='http://www.w3.org/2001/XInclude' href='/etc/passwd' parse='text'/>"),
+        ),
         ("UTF-16, big end first", utf_16(u16::to_be_bytes)),
         ("UTF-16, little end first", utf_16(u16::to_le_bytes)),
         ("UTF-16 in the declaration", document("<?xml version='1.0' encoding='UTF-16'?>", "a")),
@@ -76,7 +79,10 @@ fn corpus() -> Vec<(&'static str, Vec<u8>)> {
         ("240 KiB of references", call_of(&"&#x41;".repeat(40_000))),
         ("240 KiB of CDATA", call_of(&"<![CDATA[]]>".repeat(20_000))),
         ("240 KiB of comments", call_of(&"<!---->".repeat(35_000))),
-        ("20,000 attributes", call_of(&format!("<string {}/>", (0..20_000).map(|n| format!("a{n}='' ")).collect::<String>()))),
+        (
+            "20,000 attributes",
+            call_of(&format!("<string {}/>", (0..20_000).map(|n| format!("a{n}='' ")).collect::<String>())),
+        ),
         ("one attribute of 240 KiB", call_of(&format!("<string a='{}'/>", "a".repeat(240 << 10)))),
         ("a name of 240 KiB", call_of(&format!("<{}/>", "a".repeat(240 << 10)))),
         ("a tag that never ends", call_of(&format!("<{}", "a ".repeat(120 << 10)))),

@@ -120,7 +120,12 @@ mod tests {
     #[test]
     fn the_clean_come_first_and_then_those_with_the_fewest_turns() {
         let queue = Queue::new();
-        let jobs = [(Standing::Failed, "x", 2), (Standing::Clean, "a", 3), (Standing::Failed, "y", 1), (Standing::Clean, "b", 2)];
+        let jobs = [
+            (Standing::Failed, "x", 2),
+            (Standing::Clean, "a", 3),
+            (Standing::Failed, "y", 1),
+            (Standing::Clean, "b", 2),
+        ];
         assert!(jobs.into_iter().all(|(standing, name, turns)| queue.add(standing, (name, turns))));
         let mut served = String::new();
         for round in 0..9 {
