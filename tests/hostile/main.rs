@@ -15,10 +15,12 @@
 #![allow(clippy::print_stderr, reason = "the figures are worth knowing")]
 #![allow(unreachable_pub, missing_docs, reason = "a test program has no public interface")]
 
+mod canary;
 mod commands;
 mod connections;
 mod figures;
 mod flood;
+mod guessing;
 mod http;
 mod mail;
 mod modem;
@@ -28,6 +30,8 @@ mod peer;
 mod rig;
 mod scale;
 mod strings;
+#[path = "../support/mod.rs"]
+mod support;
 mod tls_policy;
 mod wire;
 mod xml;
