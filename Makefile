@@ -8,7 +8,7 @@ DESTDIR ?=
 export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fmt lint deny install uninstall deps build package-files deb sbom licences cross cross-test \
+.PHONY: help demo test bench hostile fmt lint deny install uninstall deps build package-files deb sbom licences cross cross-test \
 	test-image boot image-test image defconfig-check
 
 help: ## list the targets
@@ -31,6 +31,11 @@ test: ## install what is missing, then run every check and every test
 bench: ## the benchmarks
 	@scripts/setup
 	$(CARGO) bench --locked
+
+hostile: build ## every attack of tests/hostile at full size, some minutes with nothing else running
+	@scripts/setup
+	SMSGATE_HOSTILE=full SMSGATE_BINARY="$(CURDIR)/target/release/smsgate" \
+		$(CARGO) test --locked --test hostile -- --nocapture --test-threads 1
 
 fmt: ## format the sources
 	$(CARGO) fmt --all
