@@ -61,6 +61,7 @@ const PURE: &[&str] = &[
     "emulator/usb/secondary",
     "emulator/usb/storage",
     "provision/candidate",
+    "provision/cards",
     "provision/finding",
     "provision/firewall",
     "provision/identity",

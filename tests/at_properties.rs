@@ -12,7 +12,7 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use smsgate::at::{Accept, Channel, Command, Event, Framer, MAX_LINE, MAX_REPLY, PduHex};
+use smsgate::at::{Accept, Channel, Command, Event, Framer, MAX_LINE, MAX_REPLY, PduHex, SimPin};
 
 fn commands() -> impl Strategy<Value = Option<Command>> {
     prop_oneof![
@@ -135,6 +135,21 @@ fn a_line_without_end_is_dropped_and_told() {
     channel.handle_input(now, b"\r\n+CMTI: \"SM\",1\r\n");
     assert_eq!(channel.poll_event(), Some(Event::Overflow));
     assert!(matches!(channel.poll_event(), Some(Event::Unsolicited(_))));
+}
+
+#[test]
+fn a_dialogue_shows_neither_pin_nor_message() {
+    let (now, pdu) = (Instant::now(), "0011000B914316565811F90000AA04E8373B0C");
+    let pin = SimPin::new(&"23427391".to_owned().into()).expect("a PIN");
+    let payload = PduHex::new(pdu).expect("hex");
+    for (command, secret) in [(Command::enter_pin(&pin), "23427391"), (Command::submit(payload, 18), pdu)] {
+        let mut channel = Channel::new();
+        channel.submit(now, command).expect("idle");
+        channel.handle_input(now, b"\r\n> ");
+        assert!(!format!("{channel:?}").contains(secret));
+        while channel.poll_transmit().is_some() {}
+        assert!(!format!("{channel:?}").contains(secret));
+    }
 }
 
 #[test]

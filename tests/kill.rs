@@ -93,7 +93,12 @@ fn nothing_is_lost_or_doubled_however_often_the_power_goes() {
     let mut faults = check_arrivals(&numbers, &store, &ledger, &injected);
     faults.extend(check_mails(&rig, &store));
     faults.extend(check_departures(&store, &ledger, &sent));
-    assert!(faults.is_empty(), "seed {seed}: {} faults\n{}", faults.len(), faults[..faults.len().min(40)].join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} faults\n{}\nmake fault RIG=K SEED={seed} POINTS={rounds}",
+        faults.len(),
+        faults[..faults.len().min(40)].join("\n")
+    );
 }
 
 /// Ends the traffic, also when a round panics.

@@ -122,6 +122,15 @@ struct Running {
     octets: usize,
 }
 
+/// What was sent. It may be a PIN or a message, so `Debug` does not show it.
+struct Echo(String);
+
+impl fmt::Debug for Echo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Echo({} octets)", self.0.len())
+    }
+}
+
 /// The dialogue with one modem.
 #[derive(Debug)]
 pub struct Channel {
@@ -131,7 +140,7 @@ pub struct Channel {
     deadline: Option<Instant>,
     running: Option<Running>,
     /// What the modem may send back as echo.
-    echo: Option<String>,
+    echo: Option<Echo>,
     /// The last line sent held a secret, and its echo may still come in pieces.
     hide: bool,
     tries: u8,
@@ -284,7 +293,7 @@ impl Channel {
                 let Some(pdu) = running.command.payload() else { return };
                 let mut bytes = pdu.as_str().as_bytes().to_vec();
                 bytes.push(CTRL_Z);
-                self.echo = Some(pdu.as_str().to_owned());
+                self.echo = Some(Echo(pdu.as_str().to_owned()));
                 self.transmits.push_back(Transmit { bytes, secret: true });
                 self.deadline = Some(now + running.command.deadline());
                 self.state = State::Final;
@@ -428,10 +437,9 @@ impl Channel {
 
     /// The line is what was sent, perhaps with noise before it.
     fn is_echo(&mut self, line: &str) -> bool {
-        let echoed = self
-            .echo
-            .as_ref()
-            .is_some_and(|sent| line.eq_ignore_ascii_case(sent) || (sent.len() > 4 && line.ends_with(sent.as_str())));
+        let echoed = self.echo.as_ref().is_some_and(|Echo(sent)| {
+            line.eq_ignore_ascii_case(sent) || (sent.len() > 4 && line.ends_with(sent.as_str()))
+        });
         // While resynchronising several may be under way.
         if echoed && self.running.is_some() {
             self.echo = None;
@@ -440,7 +448,7 @@ impl Channel {
     }
 
     fn send_line(&mut self, line: &str, secret: bool) {
-        self.echo = Some(line.to_owned());
+        self.echo = Some(Echo(line.to_owned()));
         self.transmits.push_back(Transmit { bytes: format!("{line}\r").into_bytes(), secret });
     }
 

@@ -106,7 +106,9 @@ impl<'d, 's> Fields<'d, 's> {
                         format!("`{key}` has a `%` that begins no reference"),
                         "double it (`%%`) if a percent sign is meant".to_owned(),
                     ),
-                    ReferenceError::TooDeep => (format!("`{key}` refers to itself"), "write the value out".to_owned()),
+                    ReferenceError::TooDeep => {
+                        (format!("`{key}` refers to itself, or to too much"), "write the value out".to_owned())
+                    }
                     ReferenceError::Unknown(name) => {
                         let name = if is_harmless(key) { format!("`{name}`") } else { "a key".to_owned() };
                         (

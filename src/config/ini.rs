@@ -9,6 +9,11 @@ use std::ops::Range;
 /// How deep values may refer to values that refer to values.
 const DEEPEST_REFERENCE: usize = 10;
 
+/// Octets a value may grow to by its references, and how many of these are followed: ten lines in which each refers
+/// eight times to the next make a thousand million.
+const LONGEST_VALUE: usize = 64 << 10;
+const MOST_REFERENCES: usize = 1024;
+
 /// The section whose values all others inherit.
 const DEFAULTS: &str = "DEFAULT";
 
@@ -84,7 +89,7 @@ pub enum FaultKind {
 pub enum ReferenceError {
     /// `%` is followed by neither `%` nor `(key)s`.
     Syntax,
-    /// References go round in circles, or too deep.
+    /// References go round in circles, too deep, or are so many that the value would be absurdly long.
     TooDeep,
     /// There is no such key in this section or in `[DEFAULT]`.
     Unknown(String),
@@ -101,6 +106,12 @@ pub fn read(text: &str) -> (Ini, Vec<Fault>) {
     }
     reader.close_entry();
     (reader.ini, reader.faults)
+}
+
+/// White space as Python's `str.strip` sees it: Unicode's, and the four information separators.
+#[must_use]
+pub fn is_blank(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
 impl Ini {
@@ -137,20 +148,20 @@ impl Ini {
     /// # Errors
     /// [`ReferenceError`] if a reference cannot be resolved.
     pub fn value(&self, section: &Section, entry: &Entry) -> Result<String, ReferenceError> {
-        let mut value = String::new();
-        self.resolve(section, &entry.raw, 1, &mut value)?;
-        Ok(value)
+        let mut resolved = Resolved::default();
+        self.resolve(section, &entry.raw, 1, &mut resolved)?;
+        Ok(resolved.value)
     }
 
-    fn resolve(&self, section: &Section, raw: &str, depth: usize, value: &mut String) -> Result<(), ReferenceError> {
+    fn resolve(&self, section: &Section, raw: &str, depth: usize, to: &mut Resolved) -> Result<(), ReferenceError> {
         if depth > DEEPEST_REFERENCE {
             return Err(ReferenceError::TooDeep);
         }
         let mut rest = raw;
         while let Some((before, behind)) = rest.split_once('%') {
-            value.push_str(before);
+            to.value.push_str(before);
             if let Some(behind) = behind.strip_prefix('%') {
-                value.push('%');
+                to.value.push('%');
                 rest = behind;
                 continue;
             }
@@ -159,16 +170,27 @@ impl Ini {
             let Some(entry) = self.entry(section, &key) else {
                 return Err(ReferenceError::Unknown(key));
             };
+            to.references += 1;
+            if to.references > MOST_REFERENCES || to.value.len() + entry.raw.len() > LONGEST_VALUE {
+                return Err(ReferenceError::TooDeep);
+            }
             if entry.raw.contains('%') {
-                self.resolve(section, &entry.raw, depth + 1, value)?;
+                self.resolve(section, &entry.raw, depth + 1, to)?;
             } else {
-                value.push_str(&entry.raw);
+                to.value.push_str(&entry.raw);
             }
             rest = behind;
         }
-        value.push_str(rest);
+        to.value.push_str(rest);
         Ok(())
     }
+}
+
+/// A value while its references are followed.
+#[derive(Default)]
+struct Resolved {
+    value: String,
+    references: usize,
 }
 
 impl Section {
@@ -370,11 +392,6 @@ fn slice<'a>(text: &'a str, range: &Range<usize>) -> &'a str {
     text.get(range.clone()).unwrap_or_default()
 }
 
-/// White space as Python's `str.strip` sees it: Unicode's, and the four information separators.
-fn is_blank(c: char) -> bool {
-    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -428,6 +445,24 @@ mod tests {
         assert_eq!(value("r"), Err(ReferenceError::Unknown("none".into())));
         assert_eq!(value("s"), Err(ReferenceError::Syntax));
         assert_eq!(value("t"), Err(ReferenceError::TooDeep));
+    }
+
+    #[test]
+    fn references_do_not_grow_without_end() {
+        let doubling = |last: &str| {
+            let lines: String = (0..9).map(|n| format!("k{n} = {}\n", format!("%(k{})s", n + 1).repeat(8))).collect();
+            format!("[a]\n{lines}k9 = {last}\n")
+        };
+        for text in
+            [doubling("x"), doubling(""), format!("[a]\nk0 = {}\nx = {}\n", "%(x)s".repeat(9), "y".repeat(8000))]
+        {
+            let (ini, _) = read(&text);
+            let section = ini.section("a").unwrap();
+            assert_eq!(ini.value(section, section.entry("k0").unwrap()), Err(ReferenceError::TooDeep));
+        }
+        let (ini, _) = read(&doubling("x"));
+        let section = ini.section("a").unwrap();
+        assert_eq!(ini.value(section, section.entry("k7").unwrap()).map(|value| value.len()), Ok(64));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! {"do":"inject","to":"+491700000000","from":"+49151","text":"now!","flash":true,"alphabet":"ucs2","wide":true}
 //! {"do":"inject","to":"+491700000000","pdu":"0004..."}
 //! {"do":"inject_pdu","to":"+491700000000","pdu":"0004..."}
+//! {"do":"lay","to":"+491700000000","memory":"SM","index":3,"pdu":"0004..."}
 //! {"do":"fault","modem":0,"what":{"fault":"silence","seconds":3.5}}
 //! {"do":"fault","modem":0,"what":{"fault":"replug","link":"modem-77"}}
 //! {"do":"conditions","set":{"submit_latency":0.2,"report_delay":1,"report_jitter":2,"report_loss":10}}
@@ -17,7 +18,7 @@
 //! ```
 //!
 //! An answer is `{"ok":...}` or `{"error":"field `to`: ..."}`. `inject` answers the ids of the PDUs in the order in which
-//! they come, `ledger` the entries after the one of that number ([`Entry`]), `stats` the modems
+//! they come, `lay` that of the PDU, `ledger` the entries after the one of that number ([`Entry`]), `stats` the modems
 //! ([`Stats`]), `wait_idle` whether it came to that; the others `null`. `conditions` sets all conditions: those not named
 //! are as at the start. The faults are those of [`Fault`]. [`ControlClient`](super::ControlClient) speaks this.
 
@@ -34,7 +35,7 @@ use tokio::{
 use super::{
     conditions::{Conditions, seconds},
     faults::Fault,
-    inject::{Injection, inject},
+    inject::{Injection, inject, lay},
     ledger::Entry,
     serve::Shared,
     world::World,
@@ -51,6 +52,17 @@ pub enum Request {
         /// Number of a modem.
         to: String,
         /// Service centre address and TPDU in hex, be they well-formed or not.
+        pdu: String,
+    },
+    /// Lays a PDU into a memory of a modem, as if it had come before anybody looked; nothing announces it.
+    Lay {
+        /// Number of a modem.
+        to: String,
+        /// Name of the memory.
+        memory: String,
+        /// The place in it, from 1.
+        index: usize,
+        /// Service centre address and TPDU in hex.
         pdu: String,
     },
     /// Starts a fault.
@@ -93,6 +105,8 @@ pub enum Request {
 /// What waits, and where.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Stats {
+    /// Microseconds since the emulator's start, as the ledger has them.
+    pub us: u64,
     /// PDUs the network has not delivered.
     pub waiting: usize,
     /// Entries in the ledger.
@@ -205,6 +219,7 @@ fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, 
             let injection = Injection { to, pdu: Some(pdu), ..Injection::default() };
             inject(world, now, &injection).map(|ids| json!(ids))
         }
+        Request::Lay { to, memory, index, pdu } => lay(world, now, &to, (&memory, index), &pdu).map(|id| json!(id)),
         Request::Fault { modem, what } => {
             world.start_fault(now, modem, what).then_some(Value::Null).ok_or_else(|| no_modem(world))
         }
@@ -219,12 +234,12 @@ fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, 
             let since = usize::try_from(since).unwrap_or(usize::MAX);
             Ok(json!(world.network.ledger().get(since..).unwrap_or_default() as &[Entry]))
         }
-        Request::Stats => Ok(json!(stats(world))),
+        Request::Stats => Ok(json!(stats(world, now))),
         Request::WaitIdle { .. } => Ok(Value::Bool(world.is_idle())),
     }
 }
 
-fn stats(world: &World) -> Stats {
+fn stats(world: &World, now: Duration) -> Stats {
     let modems = world.modems().iter().map(|modem| ModemStats {
         number: modem.number.clone(),
         imei: modem.imei().to_owned(),
@@ -236,7 +251,12 @@ fn stats(world: &World) -> Stats {
         resets: modem.resets(),
         pin_attempts: modem.pin_attempts(),
     });
-    Stats { waiting: world.network.waiting(), entries: world.network.ledger().len() as u64, modems: modems.collect() }
+    Stats {
+        us: u64::try_from(now.as_micros()).unwrap_or(u64::MAX),
+        waiting: world.network.waiting(),
+        entries: world.network.ledger().len() as u64,
+        modems: modems.collect(),
+    }
 }
 
 #[cfg(test)]
@@ -267,6 +287,7 @@ mod tests {
     fn requests_are_read_as_they_are_written() {
         let table = [
             Request::Inject(Injection { to: "+491".to_owned(), text: "x".to_owned(), ..Injection::default() }),
+            Request::Lay { to: "+491".to_owned(), memory: "SM".to_owned(), index: 3, pdu: "00".to_owned() },
             Request::Fault { modem: 3, what: Fault::Unplug },
             Request::Conditions { set: Conditions::default() },
             Request::Ussd { modem: 0, text: "x".to_owned(), answer_wanted: true },

@@ -130,6 +130,27 @@ pub fn inject(world: &mut World, now: Duration, wanted: &Injection) -> Result<Ve
     Ok(ids)
 }
 
+/// Lays a PDU into a place of a memory, as if it had come before anybody looked; its id.
+///
+/// # Errors
+/// No modem has the number, the place is taken or not there, or the PDU is no hex.
+pub(super) fn lay(
+    world: &mut World,
+    now: Duration,
+    to: &str,
+    (memory, index): (&str, usize),
+    pdu: &str,
+) -> Result<u64, String> {
+    let part = raw(pdu)?;
+    let message = world.network.open_message();
+    let item = world.network.outside(now, to, message, part.place, (part.pdu, part.class, None));
+    let id = item.id;
+    if !world.lay(now, to, memory, index, item)? {
+        return Err(format!("field `index`: there is no free place {index} in `{memory}`"));
+    }
+    Ok(id)
+}
+
 fn raw(pdu: &str) -> Result<Part, String> {
     let octets = crate::tpdu::hex::decode(pdu).map_err(|error| format!("field `pdu`: {error}"))?;
     let service_centre = octets.first().copied().unwrap_or_default();

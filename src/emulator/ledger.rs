@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct Entry {
     /// Its number, from 1.
     pub sequence: u64,
-    /// Milliseconds since the emulator's start.
-    pub ms: u64,
+    /// Microseconds since the emulator's start.
+    pub us: u64,
     /// The subscriber it happened to.
     pub number: String,
     /// What happened.
@@ -193,8 +193,8 @@ pub(super) struct Ledger(Vec<Entry>);
 impl Ledger {
     pub(super) fn note(&mut self, now: Duration, number: &str, what: Happening) {
         let sequence = self.0.len() as u64 + 1;
-        let ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        self.0.push(Entry { sequence, ms, number: number.to_owned(), what });
+        let us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        self.0.push(Entry { sequence, us, number: number.to_owned(), what });
     }
 
     pub(super) fn entries(&self) -> &[Entry] {

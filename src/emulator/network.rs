@@ -146,6 +146,20 @@ impl Network {
         self.push(now, due, to, item, None)
     }
 
+    /// A PDU for a subscriber from outside that waits for nobody: whoever asked has it.
+    pub(super) fn outside(
+        &mut self,
+        now: Duration,
+        to: &str,
+        message: u64,
+        part: (u8, u8),
+        (pdu, class, text): (EncodedPdu, Option<MessageClass>, Option<String>),
+    ) -> Item {
+        let item =
+            Item { id: 0, message, part, pdu, text, class, report: None, attempts: 0, copy: false, reports_to: None };
+        self.numbered(now, to, item, None)
+    }
+
     /// Queues a second copy of an item, with an id of its own and without a report to the sender.
     pub fn copy(&mut self, now: Duration, to: &str, item: &Item) -> u64 {
         let copy = Item { attempts: 0, copy: true, reports_to: None, ..item.clone() };
@@ -324,6 +338,21 @@ impl Network {
     }
 
     fn push(&mut self, now: Duration, due: Duration, to: &str, item: Item, copy_of: Option<u64>) -> u64 {
+        let item = self.numbered(now, to, item, copy_of);
+        let id = item.id;
+        if let Some(subscriber) = self.subscribers.get_mut(to) {
+            if due <= now {
+                subscriber.ready.push_back(item);
+            } else {
+                subscriber.delayed.insert((due, id), item);
+            }
+            self.touched.push(to.to_owned());
+        }
+        id
+    }
+
+    /// Gives an item its number and writes it into the ledger.
+    fn numbered(&mut self, now: Duration, to: &str, item: Item, copy_of: Option<u64>) -> Item {
         self.last_id += 1;
         let id = self.last_id;
         let item = Item { id, ..item };
@@ -339,15 +368,7 @@ impl Network {
             copy_of,
         };
         self.note(now, to, what);
-        if let Some(subscriber) = self.subscribers.get_mut(to) {
-            if due <= now {
-                subscriber.ready.push_back(item);
-            } else {
-                subscriber.delayed.insert((due, id), item);
-            }
-            self.touched.push(to.to_owned());
-        }
-        id
+        item
     }
 
     /// Notes a message of which all segments are there.

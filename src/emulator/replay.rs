@@ -80,7 +80,7 @@ impl Replay {
                     let spoken = octets.split_inclusive(|octet| *octet == b'\n');
                     reply.extend(spoken.map(|octets| Spoken { after: passed, octets: octets.to_vec() }));
                 }
-                Line::Passes(time) => passed += *time,
+                Line::Passes(time) => passed = passed.saturating_add(*time),
                 Line::Expected(_) | Line::Hangup | Line::Synchronise | Line::Remark(_) => {}
             }
         }
@@ -153,7 +153,7 @@ impl Replay {
     fn speak(&mut self, now: Duration, exchange: usize, lines: usize) {
         let Some(exchange) = self.exchanges.get(exchange) else { return };
         for spoken in exchange.reply.iter().take(lines) {
-            let due = now + spoken.after;
+            let due = now.saturating_add(spoken.after);
             let place = self.output.partition_point(|(other, _)| *other <= due);
             self.output.insert(place, (due, spoken.octets.clone()));
         }
@@ -233,6 +233,14 @@ mod tests {
     fn said(replay: &mut Replay, now: u64, typed: &str) -> String {
         replay.handle_input(ms(now), typed.as_bytes());
         String::from_utf8(replay.poll_output(ms(now))).unwrap().replace("\r\n", "|")
+    }
+
+    #[test]
+    fn pauses_longer_than_time_itself_are_survived() {
+        let text = format!("> AT\\r\n{}< OK\\r\n", "@ +18446744073709551615ms\n".repeat(1001));
+        let mut replay = Replay::new(&parse(&text).unwrap());
+        replay.handle_input(ms(1), b"AT\r");
+        assert_eq!(replay.poll_timeout(), Some(Duration::MAX));
     }
 
     #[test]

@@ -186,6 +186,17 @@ impl Modem {
         Taken::Done(item, place)
     }
 
+    /// Puts an item into a place of a memory without a word; none if that is taken or not there.
+    pub(super) fn lay(&mut self, memory: &str, index: usize, item: Item) -> Option<Place> {
+        let capacity = self.capacity(memory);
+        let slots = self.storage.entry(memory.to_owned()).or_default();
+        if !(1..=capacity).contains(&index) || slots.contains_key(&index) {
+            return None;
+        }
+        slots.insert(index, Stored { item, read: false });
+        Some(Place { notice: Notice::None, slot: Some((memory.to_owned(), index)) })
+    }
+
     fn select_memories(&mut self, wanted: &str) -> Result<Done, Failure> {
         for (slot, memory) in wanted.split(',').enumerate() {
             let memory = memory.trim().trim_matches('"');

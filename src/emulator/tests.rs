@@ -434,3 +434,29 @@ fn drafts_take_places_and_stay() {
     let truth = world.modem(0).unwrap().truth(START);
     assert_eq!(truth.memories.first().map(|memory| memory.used), Some(3));
 }
+
+#[test]
+fn a_pdu_laid_into_a_memory_is_there_unannounced_and_can_be_deleted() {
+    let pdu = "0004039121F30000111010100000000131";
+    for name in ["quectel-m35", "sim7600e"] {
+        let (mut world, index) = (world(), index_of(name));
+        set_up(&mut world, index, "2,1,0,2,0");
+        let to = number(index);
+        let lay = |world: &mut World, to: &str, memory: &str, place: usize| {
+            inject::lay(world, START, to, (memory, place), pdu)
+        };
+        let id = lay(&mut world, &to, "SM", 3).unwrap();
+        assert_eq!(read(&mut world, START, index), "", "nothing announces it");
+        for (number, memory, place, word) in
+            [(to.as_str(), "SM", 3, "no free place 3"), (&to, "SM", 999, "no free place 999"), ("+1", "SM", 1, "`+1`")]
+        {
+            let error = lay(&mut world, number, memory, place).unwrap_err();
+            assert!(error.contains(word), "{error}");
+        }
+        say(&mut world, START, index, "AT+CPMS=\"SM\",\"SM\",\"SM\"\r");
+        assert!(say(&mut world, START, index, "AT+CMGR=3\r").contains(pdu));
+        assert!(say(&mut world, START, index, "AT+CMGD=3\r").contains("OK"));
+        let deleted = |entry: &Entry| matches!(&entry.what, Happening::Deleted { id: gone, .. } if *gone == id);
+        assert!(world.network.ledger().iter().any(deleted));
+    }
+}

@@ -13,7 +13,7 @@ use super::{
     faults::Fault,
     ledger::Happening,
     modem::{Event, Modem, Taken},
-    network::Network,
+    network::{Item, Network},
 };
 
 /// Modems in a network.
@@ -87,6 +87,28 @@ impl World {
         let bundle = self.bundles.iter().find(|bundle| plug && bundle.contains(&index)).cloned();
         let mut modems = bundle.unwrap_or(index..index.saturating_add(1));
         modems.all(|index| self.act(now, index, |modem| modem.start_fault(now, fault.clone())).is_some())
+    }
+
+    /// Lays an item into a place of a modem's memory; false if that is taken or not there.
+    ///
+    /// # Errors
+    /// No modem has the number.
+    pub(super) fn lay(
+        &mut self,
+        now: Duration,
+        to: &str,
+        memory: &str,
+        index: usize,
+        item: Item,
+    ) -> Result<bool, String> {
+        let modem = self.numbers.get(to).and_then(|modem| self.modems.get_mut(*modem));
+        let modem = modem.ok_or_else(|| format!("field `to`: no modem has the number `{to}`"))?;
+        let laid = modem.lay(memory, index, item.clone());
+        if let Some(place) = laid {
+            self.network.delivered(now, to, &item, place);
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// The network sends a USSD text of its own; false if there is no such modem.

@@ -45,14 +45,15 @@ impl Hints {
         self.ports.retain(|_, other| other != port);
         self.ports.insert(imei.clone(), port.to_owned());
         match &self.path {
-            Some(path) => replace(path, &format(&self.ports)),
+            Some(path) => replace(path, &render(&self.ports)),
             None => Ok(()),
         }
     }
 }
 
 /// The whole lines of a file. The last one counts only if its line end is there: a port cut short may be another port.
-fn parse(octets: &[u8]) -> BTreeMap<Imei, PathBuf> {
+#[must_use]
+pub fn parse(octets: &[u8]) -> BTreeMap<Imei, PathBuf> {
     let text = String::from_utf8_lossy(octets);
     let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
     lines.filter_map(pair).collect()
@@ -60,12 +61,20 @@ fn parse(octets: &[u8]) -> BTreeMap<Imei, PathBuf> {
 
 fn pair(line: &str) -> Option<(Imei, PathBuf)> {
     let (imei, port) = line.trim_end().split_once(' ')?;
-    let sound = port.starts_with('/') && !port.contains([char::REPLACEMENT_CHARACTER, '\0', ' ']);
-    Some((Imei::parse(imei)?, PathBuf::from(port))).filter(|_| sound)
+    Some((Imei::parse(imei)?, PathBuf::from(port))).filter(|_| is_sound(port))
 }
 
-fn format(ports: &BTreeMap<Imei, PathBuf>) -> String {
-    ports.iter().map(|(imei, port)| format!("{imei} {}\n", port.display())).collect()
+/// It is the same once it stood in a line.
+fn is_sound(port: &str) -> bool {
+    let foreign = |c: char| c.is_whitespace() || c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    port.starts_with('/') && !port.contains(foreign)
+}
+
+/// The file with these pairs, but for those it cannot hold.
+#[must_use]
+pub fn render(ports: &BTreeMap<Imei, PathBuf>) -> String {
+    let sound = ports.iter().filter_map(|(imei, port)| Some((imei, port.to_str().filter(|port| is_sound(port))?)));
+    sound.map(|(imei, port)| format!("{imei} {port}\n")).collect()
 }
 
 /// Puts a new file in the old one's place, so that a power cut leaves one of the two.
@@ -134,7 +143,7 @@ mod tests {
     fn a_file_cut_at_any_octet_gives_no_wrong_pair() {
         let ports: BTreeMap<_, _> =
             (0..12).map(|number| (imei(number), PathBuf::from(format!("/dev/ttyUSB{number}")))).collect();
-        let whole = format(&ports);
+        let whole = render(&ports);
         for end in 0..=whole.len() {
             let found = parse(&whole.as_bytes()[..end]);
             assert_eq!(found.len(), whole[..end].matches('\n').count());
@@ -144,6 +153,13 @@ mod tests {
             let found = parse(&whole.as_bytes()[start..]);
             let whole_lines: Vec<_> = found.iter().filter(|(imei, _)| imei.as_str().len() == 15).collect();
             assert!(whole_lines.iter().all(|(imei, port)| ports.get(*imei) == Some(port)), "begun at {start}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_no_part_of_a_line_is_not_written() {
+        for port in ["/dev/a\n490154203230002 /dev/b", "/dev/a\t", "/dev/a b", "dev/a", "", "/dev/\u{85}"] {
+            assert_eq!(render(&BTreeMap::from([(imei(1), PathBuf::from(port))])), "", "{port:?}");
         }
     }
 

@@ -13,6 +13,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::{
     candidate::{Accepted, Files, Layout, Refusal, World, judge},
+    cards,
     durable::{Access, folder, remove, write},
     exchange::{Given, Media},
     finding, firewall,
@@ -140,6 +141,8 @@ fn provision(folders: &Folders, epoch: Option<Timestamp>, mint: Mint<'_>) -> Res
     let before = memory.clone();
     memory.names = finding::told(&given.names);
     let accepted = decide(&given, &current, &world, mint, &mut memory.outcome)?;
+    let news = !given.written.is_empty() && memory.outcome.problems.is_empty();
+    memory.cards = cards::taken_over(memory.cards, accepted.cards.as_deref(), &accepted.config.slots, news);
 
     let (authority, chain) = establish(data, &accepted, now)?;
     let mut tokens = state.unshown(generations.number.unwrap_or(0)).map_err(at(data))?;
@@ -156,7 +159,8 @@ fn provision(folders: &Folders, epoch: Option<Timestamp>, mint: Mint<'_>) -> Res
         state.forget_tokens().map_err(at(data))?;
     }
     let is_told = media.as_ref().is_none_or(|media| media.has(RESULT_FILE));
-    if memory.outcome != before.outcome || memory.names != before.names || !tokens.is_empty() || !is_told {
+    let told = |memory: &Memory| (memory.outcome.clone(), memory.names.clone(), memory.cards.clone());
+    if told(&memory) != told(&before) || !tokens.is_empty() || !is_told {
         memory.reported = None;
     }
     state.remember(&memory).map_err(at(data))?;
@@ -313,6 +317,7 @@ fn tell(
     let report = Report {
         outcome: std::slice::from_ref(&memory.outcome),
         names: &memory.names,
+        cards: &cards::told(&memory.cards),
         generation: generations.number.unwrap_or(0),
         hostname: &accepted.network.hostname,
         port: accepted.config.gateway.server.port,

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
+    cards,
     finding::Finding,
     identity, keys,
-    media::{CERTIFICATE_FILE, KEY_FILE, KEYS_FILE, MAIL_CA_FILE, NETWORK_FILE, SYSLOG_CA_FILE},
+    media::{ACCEPT_FILE, CERTIFICATE_FILE, KEY_FILE, KEYS_FILE, MAIL_CA_FILE, NETWORK_FILE, SYSLOG_CA_FILE},
     network::{self, Network},
     owned::{self, Owned},
     tokens::{self, Made, Mint},
@@ -51,6 +52,8 @@ pub struct Accepted {
     pub remarks: Vec<Finding>,
     /// Tokens made for it.
     pub made: Vec<Made>,
+    /// Slots whose SIM card is to be accepted, if that was asked for.
+    pub cards: Option<Vec<String>>,
 }
 
 /// Why there is no new generation.
@@ -78,7 +81,8 @@ pub struct World<'a> {
 /// [`Refusal`] with everything that is wrong.
 pub fn judge(given: &Files, current: &Files, world: &World<'_>, mint: Mint<'_>) -> Result<Accepted, Refusal> {
     let mut files = current.clone();
-    files.extend(given.iter().map(|(name, text)| (name.clone(), text.clone())));
+    let lasting = given.iter().filter(|(name, _)| *name != ACCEPT_FILE);
+    files.extend(lasting.map(|(name, text)| (name.clone(), text.clone())));
     let mut made = Vec::new();
     if !files.contains_key(GATEWAY_FILE) {
         let first = tokens::first_gateway(mint, &mut made).map_err(Refusal::Tokens)?;
@@ -123,10 +127,18 @@ pub fn judge(given: &Files, current: &Files, world: &World<'_>, mint: Mint<'_>) 
             remarks.push(finding);
         }
     }
+    let mut cards = None;
     if let Some(config) = &loaded.0 {
+        match given.get(ACCEPT_FILE).map(|text| cards::read(text, &config.slots)).transpose() {
+            Ok(named) => cards = named,
+            Err(found) => problems.extend(found),
+        }
         problems.extend(check_for_box(config, &files, &gateway));
         if given.contains_key(SIMS_FILE) && problems.is_empty() {
             remarks.extend(unstable_ports(config, &sims));
+            if tokens::is_ours(&gateway.text) {
+                remarks.extend(slots_without_token(config, &sims));
+            }
         }
     }
     let (Some(config), true) = (loaded.0, problems.is_empty()) else { return Err(Refusal::Bad(problems)) };
@@ -139,7 +151,7 @@ pub fn judge(given: &Files, current: &Files, world: &World<'_>, mint: Mint<'_>) 
         return Err(Refusal::Bad(vec![finding]));
     };
     files.insert(GATEWAY_FILE.to_owned(), with_tokens);
-    Ok(Accepted { files, config, network, remarks, made })
+    Ok(Accepted { files, config, network, remarks, made, cards })
 }
 
 fn load(gateway: &str, sims: &str) -> (Option<Config>, Vec<config::Diagnostic>) {
@@ -209,6 +221,18 @@ fn check_for_box(config: &Config, files: &Files, gateway: &owned::Edited) -> Vec
         problems.push(Finding::of_file(SIMS_FILE, message, "keep those whose modems are plugged into this box"));
     }
     problems
+}
+
+/// No key of `smsgate.conf` can name them.
+fn slots_without_token(config: &Config, sims: &str) -> Vec<Finding> {
+    let source = Source { name: SIMS_FILE, text: sims };
+    let nameless = config.slots.iter().filter(|slot| !tokens::can_be_named(slot.id.as_str()));
+    let remarks = nameless.map(|slot| {
+        let line = config::place_of(source, slot.id.as_str(), "port").map(|place| place.line);
+        let message = format!("`[{}]` gets no token, since its name has a `=` or a `:`", slot.id);
+        Finding { line, ..Finding::of_file(SIMS_FILE, message, "give it a name without these") }
+    });
+    remarks.collect()
 }
 
 /// Names by number change with the order in which the kernel finds the modems.

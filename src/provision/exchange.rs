@@ -14,7 +14,7 @@ use super::{
     candidate::Files,
     durable::{Access, overwrite, replace, sync_folder, write},
     finding::Finding,
-    media::{self, APPLIED, Entry, Kind, MOST_OCTETS, NOTE, Sorted},
+    media::{self, ACCEPT_FILE, APPLIED, Entry, Kind, MOST_OCTETS, NOTE, Sorted},
 };
 use crate::model::printable;
 
@@ -40,6 +40,13 @@ pub(super) struct Given {
     pub(super) names: Vec<Finding>,
 }
 
+impl Given {
+    fn take(&mut self, name: &str, text: String, written: String) {
+        self.files.insert(name.to_owned(), text);
+        self.written.push(written);
+    }
+}
+
 impl Media {
     /// `None` if the folder is not there.
     pub(super) fn open(folder: &Path) -> Option<Self> {
@@ -55,11 +62,10 @@ impl Media {
         let mut found = Given { problems, names: remarks, ..Given::default() };
         for (name, written) in given {
             match self.octets(&written) {
+                // Here the name says it all. One with zeros in it is what a power cut left, and may have named slots.
+                Ok(octets) if octets.is_empty() && name == ACCEPT_FILE => found.take(name, String::new(), written),
                 Ok(octets) => match media::text(&written, &octets) {
-                    Ok(Some(text)) => {
-                        found.files.insert(name.to_owned(), text);
-                        found.written.push(written);
-                    }
+                    Ok(Some(text)) => found.take(name, text, written),
                     Ok(None) => found.names.push(Finding::of_file(&written, "is empty", "it is left alone")),
                     Err(problem) => found.problems.push(problem),
                 },
@@ -168,6 +174,24 @@ mod tests {
         media.spend(&given.written).unwrap();
         assert_eq!(fs::read_to_string(folder.path().join("SIM-CARDS.CONF.applied")).unwrap(), NOTE);
         assert!(media.read().unwrap().files.is_empty());
+    }
+
+    #[test]
+    fn only_an_empty_wish_says_something() {
+        let folder = tempfile::tempdir().unwrap();
+        let media = Media::open(folder.path()).unwrap();
+        for (name, octets, taken) in [
+            ("accept-sims", &b""[..], true),
+            ("Accept-Sims.txt", b"\xef\xbb\xbf", true),
+            ("accept-sims", b"\0\0", false),
+            ("sim-cards.conf", b"", false),
+        ] {
+            fs::write(folder.path().join(name), octets).unwrap();
+            let given = media.read().unwrap();
+            assert_eq!((given.written.len(), given.names.len()), (usize::from(taken), usize::from(!taken)), "{name}");
+            assert_eq!(given.files.get("accept-sims").map(String::as_str), taken.then_some(""), "{name}");
+            fs::remove_file(folder.path().join(name)).unwrap();
+        }
     }
 
     #[test]

@@ -20,10 +20,23 @@ pub const KEY_FILE: &str = "tls.key";
 pub const MAIL_CA_FILE: &str = "mail-ca.pem";
 /// Whom to trust as the log server.
 pub const SYSLOG_CA_FILE: &str = "syslog-ca.pem";
+/// The slots whose swapped SIM card is to be accepted. No part of the configuration: it is obeyed once.
+pub const ACCEPT_FILE: &str = "accept-sims";
+/// The same, as Windows makes it.
+const ACCEPT_TEXT_FILE: &str = "accept-sims.txt";
 
 /// Every file that is applied, in the order in which `result.txt` names them.
-pub const NAMES: [&str; 8] =
-    [GATEWAY_FILE, SIMS_FILE, NETWORK_FILE, KEYS_FILE, CERTIFICATE_FILE, KEY_FILE, MAIL_CA_FILE, SYSLOG_CA_FILE];
+pub const NAMES: [&str; 9] = [
+    GATEWAY_FILE,
+    SIMS_FILE,
+    NETWORK_FILE,
+    KEYS_FILE,
+    CERTIFICATE_FILE,
+    KEY_FILE,
+    MAIL_CA_FILE,
+    SYSLOG_CA_FILE,
+    ACCEPT_FILE,
+];
 
 /// Most octets of one file.
 pub const MOST_OCTETS: u64 = 256 * 1024;
@@ -79,11 +92,9 @@ pub fn sort(entries: &[Entry]) -> Sorted {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     for entry in entries {
         let lower = entry.name.to_ascii_lowercase();
-        if let Some(name) = NAMES.into_iter().find(|name| *name == lower) {
+        if let Some(name) = known(&lower) {
             sort_known(&mut sorted, name, entry);
-        } else if let Some(stem) = lower.strip_suffix(APPLIED)
-            && NAMES.contains(&stem)
-        {
+        } else if lower.strip_suffix(APPLIED).and_then(known).is_some() {
             if entry.kind == Kind::File {
                 sorted.spent.push(entry.name.clone());
             }
@@ -93,6 +104,10 @@ pub fn sort(entries: &[Entry]) -> Sorted {
         }
     }
     sorted
+}
+
+fn known(lower: &str) -> Option<&'static str> {
+    NAMES.into_iter().find(|name| *name == lower || *name == ACCEPT_FILE && lower == ACCEPT_TEXT_FILE)
 }
 
 fn sort_known(sorted: &mut Sorted, name: &'static str, entry: &Entry) {
@@ -105,10 +120,10 @@ fn sort_known(sorted: &mut Sorted, name: &'static str, entry: &Entry) {
         Kind::File if entry.size > MOST_OCTETS => {
             refuse(format!("has {} octets, {MOST_OCTETS} are allowed", entry.size), "put the right file there");
         }
-        Kind::File if sorted.given.iter().any(|(known, _)| *known == name) => {
-            refuse("is there twice, in upper and in lower case".to_owned(), "remove one of them");
-        }
-        Kind::File => sorted.given.push((name, entry.name.clone())),
+        Kind::File => match sorted.given.iter().find(|(known, _)| *known == name) {
+            Some((_, other)) => refuse(format!("is there twice, also as {other}"), "remove one of them"),
+            None => sorted.given.push((name, entry.name.clone())),
+        },
     }
 }
 
@@ -131,7 +146,8 @@ fn meant(lower: &str) -> Option<&'static str> {
 
 /// The text of a file; `None` if nothing is in it.
 ///
-/// Windows' Notepad writes a byte order mark and ends lines with CR LF: both are accepted and taken away.
+/// Windows' Notepad writes a byte order mark and ends lines with CR LF: both are accepted and taken away. So is a CR
+/// alone, which ends a line of a configuration file too: behind this, lines end in one way.
 ///
 /// # Errors
 /// What is wrong with it as text.
@@ -154,7 +170,7 @@ pub fn text(name: &str, octets: &[u8]) -> Result<Option<String>, Finding> {
         let remedy = "write the file anew: it is damaged, or no text (UTF-16 is not read here)";
         return Err(Finding::at(name, line, "has a NUL character", remedy));
     }
-    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     Ok(Some(text))
 }
 
@@ -168,11 +184,23 @@ mod tests {
 
     #[test]
     fn names_have_no_case_and_others_are_left_alone() {
-        let entries =
-            [file("SIM-CARDS.CONF", 1), file("photo.jpg", 1), file("result.txt", 1), file("Network.conf", 262_144)];
+        let entries = [
+            file("SIM-CARDS.CONF", 1),
+            file("photo.jpg", 1),
+            file("result.txt", 1),
+            file("Network.conf", 262_144),
+            file("Accept-SIMs.txt", 0),
+            file("accept-sims.TXT.applied", 1),
+        ];
         let sorted = sort(&entries);
+        assert_eq!(sorted.spent, ["accept-sims.TXT.applied"]);
         let given: Vec<_> = sorted.given.iter().map(|(name, written)| (*name, written.as_str())).collect();
-        assert_eq!(given, [("network.conf", "Network.conf"), ("sim-cards.conf", "SIM-CARDS.CONF")]);
+        let expected = [
+            ("accept-sims", "Accept-SIMs.txt"),
+            ("network.conf", "Network.conf"),
+            ("sim-cards.conf", "SIM-CARDS.CONF"),
+        ];
+        assert_eq!(given, expected);
         assert_eq!((sorted.problems, sorted.remarks), (vec![], vec![]));
     }
 
@@ -196,6 +224,8 @@ mod tests {
             ("result.txt", None),
             ("ca.pem", None),
             ("factory-reset", None),
+            ("accept_sims.txt", Some("accept-sims")),
+            ("accept-sims.txt.txt", Some("accept-sims")),
             ("holiday.jpg", None),
         ] {
             let remarks = sort(&[file(name, 1)]).remarks;
@@ -215,7 +245,8 @@ mod tests {
             (vec![folder], "is a folder"),
             (vec![link], "is not an ordinary file"),
             (vec![file("network.conf", 262_145)], "262145 octets, 262144 are allowed"),
-            (vec![file("network.conf", 1), file("NETWORK.CONF", 1)], "is there twice"),
+            (vec![file("network.conf", 1), file("NETWORK.CONF", 1)], "is there twice, also as NETWORK.CONF"),
+            (vec![file("accept-sims", 0), file("accept-sims.txt", 0)], "is there twice, also as accept-sims"),
         ] {
             let problems = sort(&entries).problems;
             assert_eq!(problems.len(), 1);
@@ -226,6 +257,7 @@ mod tests {
     #[test]
     fn what_windows_writes_is_read() {
         assert_eq!(text("a", b"\xef\xbb\xbf[a]\r\nb = 1\r\n"), Ok(Some("[a]\nb = 1\n".to_owned())));
+        assert_eq!(text("a", b"[a]\rb = 1\r\r\nc"), Ok(Some("[a]\nb = 1\n\nc".to_owned())));
         assert_eq!(text("a", b""), Ok(None));
         assert_eq!(text("a", &[0; 512]), Ok(None));
         for (octets, start) in [

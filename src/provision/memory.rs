@@ -1,5 +1,5 @@
-//! What provisioning remembers under `/data/state`: how it ended last, what the last report said, and tokens that the
-//! operator has not been shown yet.
+//! What provisioning remembers under `/data/state`: how it ended last, what the last report said, which SIM cards the
+//! operator wants accepted, and tokens that he has not been shown yet.
 //!
 //! The tokens lie in a file of root's that is written before their generation comes into force and erased once they are
 //! on the operator's partition: cut off at any point, no token is in force that nobody was ever told.
@@ -12,6 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    cards::Fates,
     durable::{Access, erase, folder, write},
     tokens::Made,
 };
@@ -36,6 +37,8 @@ pub(super) struct Memory {
     pub(super) outcome: Outcome,
     /// Names on the partition that may be mistakes.
     pub(super) names: Vec<String>,
+    /// SIM cards to be accepted, and what has become of that.
+    pub(super) cards: Fates,
     /// Digest of what the last report said; none if it has yet to be made.
     pub(super) reported: Option<String>,
     /// Digest of the last suggestion.
@@ -62,7 +65,8 @@ impl State {
         Ok(Self { folder: root.to_owned() })
     }
 
-    /// What is remembered; nothing if the file is damaged, since all of it can be found out again.
+    /// What is remembered; nothing if the file is damaged, which a power cut does not do to it. Then what is told can be
+    /// found out again, and the operator has to ask for his cards again.
     pub(super) fn recall(&self) -> Memory {
         let text = fs::read(self.folder.join("provision.json")).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()

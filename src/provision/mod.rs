@@ -2,12 +2,15 @@
 //! in force, and what the box found out goes back to him (`docs/provisioning.md`).
 //!
 //! Decisions are pure: [`media`] sorts what is there, [`candidate`] judges a whole set with the daemon's own reader,
-//! [`network`], [`keys`], [`owned`], [`tokens`] and [`identity`] know one thing each; [`networkd`], [`firewall`],
-//! [`syslog`], [`result`] and [`suggested`] render text. `durable`, `generation`, `exchange` and `memory` touch the disk,
-//! `census` looks at the modems; [`apply`] and [`report`] put all in order.
+//! [`network`], [`keys`], [`owned`], [`tokens`], [`cards`] and [`identity`] know one thing each; [`networkd`],
+//! [`firewall`], [`syslog`], [`result`] and [`suggested`] render text. `durable`, `generation`, `exchange` and `memory`
+//! touch the disk, `census` looks at the modems, `acceptance` has the gateway accept their cards; [`apply`] and [`report`]
+//! put all in order.
 
+mod acceptance;
 mod apply;
 pub mod candidate;
+pub mod cards;
 mod census;
 mod durable;
 mod exchange;

@@ -284,8 +284,14 @@ fn fault_text(kind: &FaultKind) -> String {
     }
 }
 
-/// One label (RFC 1123 2.1).
+/// One label (RFC 1123 2.1), and one that means this box everywhere (RFC 6761 6.3).
 fn hostname(text: &str) -> Result<String, Complaint> {
+    if text.eq_ignore_ascii_case("localhost") {
+        return Err(("is a name that every machine has for itself", "write another, such as smsgate"));
+    }
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(("has digits only, which many programs take for an address", "put a letter into it"));
+    }
     if label(text) && text.parse::<IpAddr>().is_err() {
         return Ok(text.to_ascii_lowercase());
     }
@@ -408,6 +414,13 @@ mod tests {
         for (section, line, complaint) in [
             ("network", "hostname = a.b", "`hostname` is not a host name"),
             ("network", "hostname = -a", "`hostname` is not a host name"),
+            ("network", "hostname = ::1", "`hostname` is not a host name"),
+            (
+                "network",
+                "hostname = LocalHost",
+                "`hostname` is a name that every machine has for itself; write another",
+            ),
+            ("network", "hostname = 007", "`hostname` has digits only, which many programs take for an address; put a"),
             ("network", "names = a_b", "`names`: `a_b` is neither a name nor an address"),
             ("network", "names = 192.0.2.300", "is neither a name nor"),
             ("network", "address = 192.0.2.7", "`address`: `192.0.2.7` has no prefix"),

@@ -27,10 +27,11 @@ pub struct Edited {
 }
 
 impl Edited {
-    /// The line of the old text that became `line` of the new.
+    /// The line of the old text that became `line` of the new; of an added one, the line above it.
     #[must_use]
     pub fn original_line(&self, line: usize) -> usize {
-        line - self.added.iter().filter(|added| **added < line).count()
+        let added = self.added.iter().filter(|added| **added <= line).count();
+        line.saturating_sub(added).max(1)
     }
 }
 
@@ -98,10 +99,21 @@ impl Edited {
     fn insert(&mut self, section: &Section, line: &str) {
         let end = self.end_of_line(section.span.end);
         let number = self.line_of(section.span.end) + 1;
-        self.text.insert_str(end, &format!("\n{line}"));
+        let indent = self.indent_behind(end);
+        self.text.insert_str(end, &format!("\n{indent}{line}"));
         self.added.iter_mut().filter(|added| **added >= number).for_each(|added| *added += 1);
         self.added.push(number);
         self.added.sort_unstable();
+    }
+
+    /// What the next line that says something begins with. With less before it, the inserted line would be continued by
+    /// that one.
+    fn indent_behind(&self, at: usize) -> String {
+        let behind = self.text.get(at..).unwrap_or_default();
+        let lines = behind.split('\n').map(|line| (line, line.trim_start_matches(ini::is_blank)));
+        let mut saying = lines.filter(|(_, words)| !words.is_empty() && !words.starts_with(['#', ';']));
+        let indent = saying.next().and_then(|(line, words)| line.strip_suffix(words));
+        indent.unwrap_or_default().to_owned()
     }
 }
 
@@ -129,6 +141,33 @@ mod tests {
         assert_eq!(told, ["smsgate.conf:4: `host` is :: in the box's copy; on this box nothing else works"]);
         let lines: Vec<usize> = [1, 2, 4, 5, 7, 10].map(|line| edited.original_line(line)).to_vec();
         assert_eq!(lines, [1, 2, 3, 4, 6, 9]);
+    }
+
+    #[test]
+    fn an_indented_section_stays_one() {
+        let keys = &keys()[..1];
+        for (text, expected) in [
+            ("[server]\n  port = 1\n  x = 2\n", "[server]\n  host = ::\n  port = 1\n  x = 2\n"),
+            ("[server]\n # a\n\n\tport = 1", "[server]\n\thost = ::\n # a\n\n\tport = 1"),
+            ("  [server]\n  [mail]\n  x = 1\n", "  [server]\n  host = ::\n  [mail]\n  x = 1\n"),
+            ("[server]\n  host = a\n   b\n  port = 1\n", "[server]\n  host = ::\n#\n  port = 1\n"),
+            ("[server]", "[server]\nhost = ::"),
+        ] {
+            let edited = set("smsgate.conf", text, keys);
+            assert_eq!(edited.text, expected);
+            let (ini, _) = ini::read(&edited.text);
+            let section = ini.section("server").unwrap();
+            assert_eq!(ini.value(section, section.entry("host").unwrap()).as_deref(), Ok("::"));
+            assert_eq!(section.entry("port").is_some(), text.contains("port"));
+        }
+    }
+
+    #[test]
+    fn added_lines_are_told_as_the_line_above() {
+        let edited = set("smsgate.conf", "[server]", &keys()[..1]);
+        assert_eq!([1, 2].map(|line| edited.original_line(line)), [1, 1]);
+        let edited = set("smsgate.conf", "", &keys()[..1]);
+        assert_eq!([1, 2].map(|line| edited.original_line(line)), [1, 1]);
     }
 
     #[test]

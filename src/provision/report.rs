@@ -11,8 +11,9 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::{
+    acceptance,
     apply::{Folders, ProvisionError, at},
-    census,
+    cards, census,
     exchange::Media,
     generation::Generations,
     identity,
@@ -81,11 +82,15 @@ pub async fn report(reporting: &Reporting) -> Result<Told, ProvisionError> {
     };
     let socket = control::socket_beside(&data.join("store/smsgate.db"));
     let running = census::take(&socket, &reporting.ports, reporting.wait).await;
+    acceptance::ask(&socket, &mut memory.cards);
+    // Before it is told: whoever reads it may pull the plug.
+    state.remember(&memory).map_err(at(data))?;
 
     let Network { hostname, .. } = &network;
     let report = Report {
         outcome: std::slice::from_ref(&memory.outcome),
         names: &memory.names,
+        cards: &cards::told(&memory.cards),
         generation: generations.number.unwrap_or(0),
         hostname,
         port: config.gateway.server.port,

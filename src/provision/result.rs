@@ -17,6 +17,8 @@ pub struct Report<'a> {
     pub outcome: &'a [Outcome],
     /// Names that may be mistakes.
     pub names: &'a [String],
+    /// What became of SIM cards to be accepted.
+    pub cards: &'a [String],
     /// Number of the generation in force.
     pub generation: u64,
     /// The box's name.
@@ -85,6 +87,10 @@ fn written(report: &Report<'_>, with_state: bool) -> String {
         page.outcome(outcome, report.generation);
     }
     page.list("Names on this card that mean nothing to the box:", report.names);
+    if !report.cards.is_empty() {
+        page.head("SIM cards to be accepted");
+        report.cards.iter().for_each(|line| page.line(line));
+    }
     page.head("How to reach it");
     page.line(&format!("API:         https://{}.local:{}/", report.hostname, report.port));
     if let Some(running) = report.running {

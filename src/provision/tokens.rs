@@ -54,6 +54,12 @@ pub fn is_ours(text: &str) -> bool {
     text.starts_with(MARK)
 }
 
+/// Whether a key can have the slot's name in it: these signs end a key.
+#[must_use]
+pub fn can_be_named(slot: &str) -> bool {
+    !slot.contains(['=', ':'])
+}
+
 /// `text` with a token for each slot that has none, if the box made it.
 ///
 /// # Errors
@@ -66,7 +72,7 @@ pub fn for_slots(text: String, slots: &[&str], mint: Mint<'_>, made: &mut Vec<Ma
     let has =
         |key: &str| ini.section("api").is_some_and(|api| api.entry(key).is_some_and(|entry| !entry.raw.is_empty()));
     let mut text = text.clone();
-    for slot in slots {
+    for slot in slots.iter().filter(|slot| can_be_named(slot)) {
         let key = format!("token_{}_get_sms", slot.to_lowercase());
         if has(&key) || made.iter().any(|made| made.opens == opens(slot)) {
             continue;

@@ -126,7 +126,10 @@ impl Address {
         }
         let type_of_address = cursor.octet(FIELD)?;
         let octets = cursor.take(FIELD, octets)?;
-        Ok(Some(Self::from_parts(type_of_address, octets, octets.len() * 2)))
+        // Its length is in octets: seven septets of a name look like eight, of which the last is an @.
+        let is_name = TypeOfNumber::from_bits(type_of_address >> 4) == TypeOfNumber::Alphanumeric;
+        let padded = is_name && matches!(octets, [_, _, _, _, _, _, 0 | 1]);
+        Ok(Some(Self::from_parts(type_of_address, octets, octets.len() * 2 - usize::from(padded))))
     }
 
     /// Appends TP-OA, TP-DA or TP-RA.
@@ -305,6 +308,18 @@ mod tests {
         for length in 1..=11 {
             let address = name(&"@".repeat(length));
             assert_eq!(Address::decode(&mut Cursor::new(&octets(&address)), "TP-OA"), Ok(address));
+        }
+    }
+
+    #[test]
+    fn names_of_service_centres_keep_their_letters_too() {
+        for length in 1..=11 {
+            for letter in ["a", "é"] {
+                let address = name(&letter.repeat(length));
+                let mut octets = vec![];
+                Address::encode_service_centre(Some(&address), &mut octets).unwrap();
+                assert_eq!(Address::decode_service_centre(&mut Cursor::new(&octets)), Ok(Some(address)));
+            }
         }
     }
 

@@ -34,13 +34,15 @@ pub struct TranscriptError {
     pub text: String,
 }
 
-/// Reads a transcript. Empty lines mean nothing; octets received line after line are one piece.
+/// Reads a transcript. Empty lines mean nothing, nor do CRs at the end of one; octets received line after line are one
+/// piece.
 ///
 /// # Errors
 /// [`TranscriptError`] at the first line that cannot be read.
 pub fn parse(text: &str) -> Result<Vec<Line>, TranscriptError> {
     let mut lines = Vec::new();
-    for (position, raw) in text.lines().enumerate() {
+    for (position, raw) in text.split('\n').enumerate() {
+        let raw = raw.trim_end_matches('\r');
         if raw.is_empty() {
             continue;
         }
@@ -153,6 +155,15 @@ mod tests {
     fn octets_received_line_after_line_are_one_piece() {
         let expected = vec![Line::Received(b"ab".to_vec()), Line::Sent(b"c".to_vec()), Line::Sent(b"d".to_vec())];
         assert_eq!(parse("< a\n\n< b\n> c\n> d\n"), Ok(expected));
+    }
+
+    #[test]
+    fn carriage_returns_at_the_end_of_a_line_mean_nothing() {
+        let lines = parse("# a\r\r\n\r\r\n= b\rc\r\n> AT\r\n").unwrap();
+        let expected = [Line::Remark("a".to_owned()), Line::Expected("b\rc".to_owned()), Line::Sent(b"AT".to_vec())];
+        assert_eq!(lines, expected);
+        let written: Vec<String> = lines.iter().map(write).collect();
+        assert_eq!(parse(&written.join("\r\n")), Ok(lines));
     }
 
     #[test]

@@ -116,15 +116,24 @@ fn a_factory_reset_takes_what_the_box_wrote_and_leaves_what_is_to_be_applied() {
     let machine = Machine::new(GPT, DISK);
     machine.run("data", &[]);
     let first = machine.file_system("vda5").unwrap();
-    for name in ["factory-reset", "result.txt", "smsgate.conf.applied", "sim-cards.conf.suggested", "sim-cards.conf"] {
-        machine.set(&format!("card/{name}"), "x");
+    let secrets = ["result.txt", "smsgate.conf.applied", "TLS.KEY.applied", "sim-cards.conf.suggested"];
+    for name in ["factory-reset", "sim-cards.conf"].iter().chain(&secrets) {
+        machine.set(&format!("card/{name}"), &"x".repeat(700));
+        // Where its octets lie can be looked at when the name is gone.
+        fs::hard_link(machine.path("card").join(name), machine.path("dev").join(name)).unwrap();
     }
+    machine.set("card/sim cards.applied", "");
     machine.restart();
     machine.run("data", &[]);
     assert_eq!(machine.rescue(), None);
     assert_ne!(machine.file_system("vda5").unwrap(), first);
     let left: Vec<_> = fs::read_dir(machine.path("card")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["sim-cards.conf"]);
+    for name in secrets {
+        let octets = fs::read(machine.path("dev").join(name)).unwrap();
+        assert!(octets.len() >= 700 && octets.iter().all(|octet| *octet == 0), "{name} is not overwritten");
+    }
+    assert_eq!(machine.text("dev/sim-cards.conf"), Some("x".repeat(700)));
 }
 
 /// A FAT on a card that has worn out: `rm` and all else fail, and the request would stay.

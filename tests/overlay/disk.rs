@@ -77,7 +77,7 @@ case $name in
     date) case ${1-} in -s) ;; *) exec date "$@" ;; esac ;;
     chown | sync | resize2fs | fsck.fat | smsgate) ;;
     systemctl) [ "$1" != show ] || echo "cannot open the store" ;;
-    nft) case $last in *refused*) exit 1 ;; esac; ! grep -q nonsense "$last" ;;
+    nft) case $last in *"$(cat "$root/refused" 2>/dev/null || echo nothing)") exit 1 ;; esac; ! grep -q nonsense "$last" ;;
     *) exec "$name" "$@" ;;
 esac
 "#;

@@ -1,6 +1,11 @@
 //! The small scripts, and what shellcheck thinks of all of them.
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::{
     disk::{GPT, Machine, SNUG},
@@ -66,15 +71,70 @@ fn the_rendered_packet_filter_comes_first_and_the_images_own_if_it_is_refused() 
     }
 }
 
+/// What `rescue.env` holds, and the port that is open where the rendered packet filter is refused.
+#[test]
+fn the_images_own_packet_filter_opens_the_configured_port() {
+    for (env, port) in [
+        (Some("SMSGATE_PORT=7443\n"), 7443),
+        (Some("SMSGATE_PORT=1\n"), 1),
+        (Some("SMSGATE_PORT=65535\n"), 65535),
+        (Some("# what the gateway has\nSMSGATE_PORT=8000"), 8000),
+        (Some("SMSGATE_PORT=7000\n"), 7000),
+        (Some("SMSGATE_PORT=65536\n"), 7000),
+        (Some("SMSGATE_PORT=0\n"), 7000),
+        (Some("SMSGATE_PORT=\n"), 7000),
+        (Some("SMSGATE_PORT=443, 22\n"), 7000),
+        (Some("SMSGATE_PORT=1/;s/drop/accept/\n"), 7000),
+        (Some("SMSGATE_PORT=8000\nSMSGATE_PORT=9000\n"), 7000),
+        (Some("SMSGATE_PORT=99999999999999999999\n"), 7000),
+        (None, 7000),
+    ] {
+        for rendered in [Some("nonsense"), None] {
+            let machine = machine();
+            if let Some(text) = rendered {
+                machine.set("run/smsgate/nftables.conf", text);
+            }
+            if let Some(env) = env {
+                machine.set("run/smsgate/rescue.env", env);
+            }
+            let said = machine.run("firewall", &[]);
+            assert!(!said.contains("Illegal"), "{said}");
+            let log = machine.text("log").unwrap();
+            let loaded = Path::new(log.lines().rfind(|line| line.starts_with("nft -f ")).unwrap().split_at(7).1);
+            let (rules, image) = (fs::read_to_string(loaded).unwrap(), fs::read_to_string(own_rules()).unwrap());
+            let wanted = format!("        tcp dport {port} ct state new jump api");
+            let differ: Vec<_> = rules.lines().zip(image.lines()).filter(|(rule, own)| rule != own).collect();
+            assert!(rules.lines().any(|line| line == wanted), "{env:?}:\n{rules}");
+            assert_eq!((rules.lines().count(), differ.len()), (image.lines().count(), usize::from(port != 7000)));
+            assert_eq!(machine.ran("nft"), 1 + usize::from(rendered.is_some()), "{env:?}");
+            judged_by_nft(loaded);
+        }
+    }
+}
+
+/// Without room for the copy, or where it is refused, the image's own file is loaded as it is.
+#[test]
+fn the_images_own_packet_filter_does_not_depend_on_its_copy() {
+    for is_folder in [true, false] {
+        let machine = machine();
+        machine.set("run/smsgate/rescue.env", "SMSGATE_PORT=7443\n");
+        if is_folder {
+            fs::create_dir(machine.path("run/smsgate/nftables.fallback")).unwrap();
+        } else {
+            machine.set("refused", "nftables.fallback");
+        }
+        machine.run("firewall", &[]);
+        let log = machine.text("log").unwrap();
+        assert!(log.lines().last().unwrap().ends_with("/nftables.default"), "{log}");
+        assert!(!machine.path("run/smsgate/warnings.d/firewall").exists());
+    }
+}
+
 /// The kernel's own judgement, in a network of its own.
 #[test]
 fn the_packet_filter_is_one_that_nft_takes() {
-    let rules = project("overlay/usr/lib/smsgate/nftables.default");
-    let output =
-        Command::new("unshare").args(["--map-root-user", "--net", "nft", "--check", "--file"]).arg(&rules).output();
-    let output = output.expect("unshare is missing");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = fs::read_to_string(rules).unwrap();
+    judged_by_nft(&own_rules());
+    let text = fs::read_to_string(own_rules()).unwrap();
     for line in [
         "type filter hook input priority filter; policy drop;",
         "tcp dport 7000 ct state new jump api",
@@ -84,6 +144,17 @@ fn the_packet_filter_is_one_that_nft_takes() {
         assert!(text.lines().any(|found| found.trim() == line), "{line}");
     }
     assert_eq!(text.matches("policy drop;").count(), 2);
+}
+
+fn own_rules() -> PathBuf {
+    project("overlay/usr/lib/smsgate/nftables.default")
+}
+
+fn judged_by_nft(rules: &Path) {
+    let mut check = Command::new("unshare");
+    let output = check.args(["--map-root-user", "--net", "nft", "--check", "--file"]).arg(rules).output();
+    let output = output.expect("unshare is missing");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -118,12 +189,13 @@ fn what_a_restart_does_not_help_leads_to_rescue() {
         }
         let told = machine.rescue();
         assert_eq!(told.is_some(), reason.is_some(), "{ends:?}");
-        assert_eq!(machine.text("card/rescue.txt"), told, "{ends:?}");
-        assert!(!machine.path("run/sgconfig").exists(), "SGCONFIG is left mounted: {ends:?}");
-        let log = machine.text("log").unwrap();
-        assert_eq!(log.contains("systemctl start --no-block smsgate-rescue.service"), told.is_some(), "{ends:?}");
+        let starts = "systemctl start --no-block smsgate-rescue.service smsgate-tell.service\n";
+        assert_eq!(machine.text("log").unwrap().contains(starts), told.is_some(), "{ends:?}");
         if let (Some(told), Some(reason)) = (told, reason) {
             assert!(told.starts_with(reason), "{told}");
+            machine.run("tell", &[]);
+            assert_eq!(machine.text("card/rescue.txt"), Some(told), "the operator finds it on the card");
+            assert!(!machine.path("run/sgconfig").exists(), "SGCONFIG is left mounted");
         }
     }
 }

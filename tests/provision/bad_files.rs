@@ -55,6 +55,7 @@ fn all() -> Vec<Bad> {
         bad("tls.crt+tls.key", format!("{}+{}", expired.chain, expired.key), "tls.crt: ended on 2020-01-31"),
         bad("tls.crt+tls.key", format!("hello+{}", one.key), "tls.crt: holds no certificate"),
         bad("mail-ca.pem", "hello", "mail-ca.pem: holds no certificate"),
+        bad("accept-sims", "00\n", "accept-sims: there is no slot whose card could be accepted; put it here together"),
     ]
 }
 

@@ -6,8 +6,9 @@ mod process;
 
 use std::{
     fs,
+    io::Write as _,
     net::{TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, net::UnixStream},
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -243,4 +244,50 @@ fn modems_are_listed_and_suggested_and_the_suggestion_runs() {
         assert!(result.contains(&format!("({slot}): ")), "{result}");
     }
     assert!(!result.contains("no slot yet"), "{result}");
+}
+
+#[test]
+fn a_swapped_card_is_accepted_by_a_file_on_the_partition() {
+    let folders = Folders::new();
+    let (dev, control) = (folders.at("dev"), folders.at("control"));
+    fs::create_dir(&dev).unwrap();
+    let mut emulator = Command::new(env!("CARGO_BIN_EXE_smsgate"));
+    emulator.args(["emulate", "--modems", "1", "--dir"]).arg(&dev).arg("--control").arg(&control);
+    let _emulator = Process::start(emulator);
+    let port = dev.join("modem-00");
+    let deadline = Instant::now() + PATIENCE;
+    while !port.exists() || !control.exists() {
+        assert!(Instant::now() < deadline, "no emulator");
+        thread::sleep(Duration::from_millis(10));
+    }
+    folders.put("sim-cards.conf", format!("[00]\nport = {}\ncosts_per_sms = 0\n", port.display()));
+    folders.apply();
+    let cards = |ending: &str| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut list = Command::new(env!("CARGO_BIN_EXE_smsgate"));
+            let listed = list.args(["sim", "list", "--state"]).arg(folders.at("data/store")).output().unwrap();
+            let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+            if listed.trim_end().ends_with(ending) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{ending:?} is not the end of\n{listed}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let (daemon, _) = gateway(&folders);
+    cards("00    ...000000   ...000000");
+    let mut emulator = UnixStream::connect(&control).unwrap();
+    let fault = "{\"do\":\"fault\",\"modem\":0,\"what\":{\"fault\":\"sim_card\",\"serial\":77}}\n";
+    emulator.write_all(fault.as_bytes()).unwrap();
+    cards("00    ...000000   ...000077   another card");
+    drop(daemon);
+
+    folders.put("accept-sims.txt", "");
+    folders.apply();
+    let _daemon = gateway(&folders);
+    folders.report(port.to_str().unwrap(), 60);
+    let told = "slot 00: the card with ICCID ...000077 is accepted; before it was ...000000\n";
+    assert!(folders.result().contains(told), "{}", folders.result());
+    cards("00    ...000077   ...000077");
 }

@@ -16,7 +16,7 @@ pub(crate) const SIMS: &str = "[00]\nport = /dev/sms/*\nimei = 490154203237518\n
 pub(crate) const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f somebody\n";
 
-/// Every file below a folder with its content, links with their targets.
+/// Every file below a folder with its content, links with their targets; no sockets.
 pub(crate) type Snapshot = BTreeMap<PathBuf, Vec<u8>>;
 
 pub(crate) struct Folders {
@@ -110,7 +110,7 @@ fn collect(folder: &Path, found: &mut Snapshot) {
             found.insert(path.clone(), fs::read_link(path).unwrap().into_os_string().into_encoded_bytes());
         } else if path.is_dir() {
             collect(&path, found);
-        } else {
+        } else if path.is_file() {
             found.insert(path.clone(), fs::read(path).unwrap());
         }
     }

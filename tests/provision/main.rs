@@ -8,6 +8,7 @@
     reason = "a test program: a panic is its answer"
 )]
 
+mod accept_sims;
 mod bad_files;
 mod first_boot;
 mod folders;

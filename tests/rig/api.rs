@@ -85,6 +85,11 @@ impl Api {
         pair(&self.call("get_health_state", &[]).unwrap())
     }
 
+    /// The health, if there is anybody to say it.
+    pub fn try_health(&self) -> Option<(String, String)> {
+        self.call("get_health_state", &[]).ok().as_ref().map(pair)
+    }
+
     /// A text of `get_stats` about one slot.
     pub fn stat(&self, slot: &str, member: &str) -> String {
         let stats = self.call("get_stats", &[]).unwrap();

@@ -44,6 +44,8 @@ pub struct Rig {
     pub environment: Vec<(&'static str, String)>,
     /// Arguments of the daemon beside its own.
     pub arguments: Vec<String>,
+    /// A program and its arguments that starts the daemon for us, such as a tracer.
+    pub under: Vec<String>,
     daemon: Option<Process>,
     mail: Option<Process>,
     emulator: Process,
@@ -76,6 +78,7 @@ impl Rig {
             network,
             environment: Vec::new(),
             arguments: Vec::new(),
+            under: Vec::new(),
             daemon: None,
             mail: Some(mail),
             emulator,
@@ -106,7 +109,14 @@ impl Rig {
 
     /// A daemon with this configuration, whatever comes of it.
     pub fn another_daemon(&self) -> Process {
-        let mut command = Command::new(binary());
+        let mut command = match self.under.split_first() {
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary());
+                command
+            }
+            None => Command::new(binary()),
+        };
         command.arg("run").arg("--config").arg(self.site.config_folder()).args(&self.arguments);
         command.env_clear().env("TZ", "UTC").envs(self.environment.iter().map(|(name, value)| (name, value)));
         Process::start(command)
@@ -123,6 +133,16 @@ impl Rig {
             assert!(Instant::now() < deadline, "the daemon does not answer");
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Another emulator in the place of this one, with new modems and an empty network.
+    pub fn renew_network(&mut self) {
+        self.emulator.end();
+        let control = self.folder().join("control");
+        fs::remove_file(&control).unwrap();
+        self.emulator = start_emulator(&self.site, self.site.sims.len());
+        until("the emulator's control socket", || control.exists());
+        self.network = Network::connect(&control);
     }
 
     /// The power goes.
@@ -151,6 +171,16 @@ impl Rig {
     /// Process id of the daemon.
     pub fn pid(&self) -> u32 {
         self.daemon.as_ref().expect("a daemon").id()
+    }
+
+    /// The exit code of the daemon, if it has ended by itself.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.daemon.as_mut().expect("a daemon").ended()
+    }
+
+    /// It has ended by itself, and another may be started.
+    pub fn forget(&mut self) {
+        self.daemon = None;
     }
 
     /// What the daemon has written so far.
@@ -197,6 +227,8 @@ impl Drop for Rig {
 pub struct Mail {
     pub to: String,
     pub raw: String,
+    /// When it was taken, in microseconds of the wall clock.
+    pub at: u64,
 }
 
 impl Mail {
@@ -207,7 +239,11 @@ impl Mail {
         complete
             .map(|line| {
                 let mail: Json = serde_json::from_str(line).unwrap();
-                Self { to: mail["to"][0].as_str().unwrap().to_owned(), raw: mail["raw"].as_str().unwrap().to_owned() }
+                Self {
+                    to: mail["to"][0].as_str().unwrap().to_owned(),
+                    raw: mail["raw"].as_str().unwrap().to_owned(),
+                    at: mail["at"].as_u64().unwrap(),
+                }
             })
             .collect()
     }

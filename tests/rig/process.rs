@@ -70,6 +70,11 @@ impl Process {
 
     /// SIGKILL, and until it is gone.
     pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// As [`Process::kill`], for one that is replaced.
+    pub fn end(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

@@ -12,6 +12,7 @@ import asyncio
 import json
 import ssl
 import sys
+import time
 import warnings
 
 from aiosmtpd.smtp import SMTP, AuthResult
@@ -123,6 +124,7 @@ class Handler:
                         "tls": server.transport.get_extra_info("sslcontext") is not None,
                         "user": (session.auth_data.login.decode() if session.auth_data else None),
                         "connection": connections,
+                        "at": time.time_ns() // 1000,
                     }
                 )
                 + "\n"

@@ -51,6 +51,19 @@ fn a_new_slot_gets_its_token_and_the_rest_stays() {
 }
 
 #[test]
+fn a_slot_that_no_key_can_name_gets_no_token_and_the_files_stay_usable() {
+    for name in ["a = b", "a:b", "="] {
+        let sims = SIMS.replace("[00]", &format!("[{name}]"));
+        let accepted = judged(&[(SIMS_FILE, &sims)], &Files::new()).ok().unwrap();
+        assert!(accepted.made.iter().all(|made| !made.opens.starts_with("get_sms")));
+        let told = format!("sim-cards.conf:2: `[{name}]` gets no token, since its name has a `=` or a `:`");
+        assert!(remarks(&accepted).iter().any(|remark| remark.starts_with(&told)), "{:?}", remarks(&accepted));
+        let again = judged(&[], &accepted.files).ok().unwrap();
+        assert_eq!(again.files, accepted.files);
+    }
+}
+
+#[test]
 fn the_operators_file_keeps_its_lines_but_for_the_boxs_keys() {
     let gateway = "# mine\n[server]\nhost = localhost\nport = 8000\ncertificate = my.pem\n[mail]\nenabled = no\n\
                    [api]\ntoken_07_get_sms =\n";
