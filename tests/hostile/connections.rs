@@ -130,9 +130,8 @@ async fn trickle(target: &Target, source: Ipv4Addr, head: &[u8]) -> io::Result<(
         stream.write_all(b"a").await?;
         stream.flush().await?;
         let mut octet = [0];
-        match timeout(Duration::from_millis(200), stream.read(&mut octet)).await {
-            Ok(Ok(0) | Err(_)) => return Ok(()),
-            Ok(Ok(_)) | Err(_) => {}
+        if let Ok(Ok(0) | Err(_)) = timeout(Duration::from_millis(200), stream.read(&mut octet)).await {
+            return Ok(());
         }
     }
 }

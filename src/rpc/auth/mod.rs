@@ -2,7 +2,8 @@
 //!
 //! A bcrypt check takes a tenth of a second of one core. So verdicts on good tokens are cached under a keyed digest, all
 //! other checks go through one worker with a short queue in which nobody waits for those who failed, and an address that
-//! keeps failing has to wait. A refused token gets one answer whatever the reason. Tokens are never logged: the log has the peer and eight hex digits of the digest.
+//! keeps failing has to wait. A refused token gets one answer whatever the reason. Tokens are never logged: the log has
+//! the peer and eight hex digits of the digest.
 
 mod backoff;
 mod cache;

@@ -1,7 +1,8 @@
 //! The listener: accepts, counts, and hands each connection to a task of its own.
 //!
 //! No peer can hold more than its share of connections, none can hold one without getting on with it (see [`Limits`]),
-//! and where all are taken, those who get nowhere make room. The TLS configuration is read at each accept, so a new certificate needs no restart.
+//! and where all are taken, those who get nowhere make room. The TLS configuration is read at each accept, so a new
+//! certificate needs no restart.
 
 mod deadline;
 mod exchange;
