@@ -24,7 +24,7 @@ use std::{
 
 use rig::{
     Api, ONCE_TOKEN, Rig, Site, TOKEN, becomes,
-    books::{self, check_arrivals, check_departures, states, texts},
+    books::{check_arrivals, check_departures, states, texts, unrest},
     traffic::Said,
 };
 use rusqlite::{Connection, OpenFlags};
@@ -82,7 +82,7 @@ fn nothing_is_lost_or_doubled_however_often_the_power_goes() {
     );
     let recoveries =
         texts(&store, "SELECT slot || ' ' || rung || ' tried ' || tried || ', cured ' || cured FROM recovery");
-    let (unrest, health, log) = (unrest(&rig, &store), rig.api().health(), rig.log());
+    let (unrest, health, log) = (unrest(&rig.network, &store), rig.api().health(), rig.log());
     let last: Vec<&str> = log.lines().rev().take(60).collect();
     assert!(at_rest, "not at rest: {unrest:?}\n{health:?}\n{recoveries:?}\n{last:#?}");
     eprintln!("{recoveries:?}");
@@ -112,19 +112,7 @@ impl Drop for Stop<'_> {
 
 fn is_at_rest(rig: &Rig, store: &Connection) -> bool {
     thread::sleep(Duration::from_millis(400));
-    unrest(rig, store).is_empty()
-}
-
-/// What still has to happen.
-fn unrest(rig: &Rig, store: &Connection) -> Vec<String> {
-    let mut found = texts(store, "SELECT state || ' ' || text || ' ' || cause FROM outbox WHERE next_run IS NOT NULL");
-    found.extend(texts(store, "SELECT 'mail ' || error FROM spool"));
-    let waiting = rig.network.ask(&json!({ "do": "stats" }))["waiting"].as_u64().unwrap();
-    found.extend((waiting > 0).then(|| format!("{waiting} wait in the network")));
-    if found.is_empty() {
-        found.extend(books::on_sims(&rig.network.ledger()).iter().map(|id| format!("{id} is on a SIM")));
-    }
-    found
+    unrest(&rig.network, store).is_empty()
 }
 
 /// Every message is mailed, with one Message-ID of its own.

@@ -44,6 +44,15 @@ pub struct Item {
     reports_to: Option<(String, u64, StatusReport)>,
 }
 
+/// What a PDU from outside is: as a modem prints it, its class, its text.
+type Content = (EncodedPdu, Option<MessageClass>, Option<String>);
+
+impl Item {
+    fn from_outside(message: u64, part: (u8, u8), (pdu, class, text): Content) -> Self {
+        Self { id: 0, message, part, pdu, text, class, report: None, attempts: 0, copy: false, reports_to: None }
+    }
+}
+
 /// Where an item went inside a modem.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -132,31 +141,15 @@ impl Network {
     }
 
     /// Takes a PDU for a subscriber from outside; its id.
-    pub fn enqueue(
-        &mut self,
-        now: Duration,
-        to: &str,
-        message: u64,
-        part: (u8, u8),
-        (pdu, class, text): (EncodedPdu, Option<MessageClass>, Option<String>),
-    ) -> u64 {
-        let item =
-            Item { id: 0, message, part, pdu, text, class, report: None, attempts: 0, copy: false, reports_to: None };
+    pub fn enqueue(&mut self, now: Duration, to: &str, message: u64, part: (u8, u8), content: Content) -> u64 {
+        let item = Item::from_outside(message, part, content);
         let due = now + self.delivery_delay();
         self.push(now, due, to, item, None)
     }
 
     /// A PDU for a subscriber from outside that waits for nobody: whoever asked has it.
-    pub(super) fn outside(
-        &mut self,
-        now: Duration,
-        to: &str,
-        message: u64,
-        part: (u8, u8),
-        (pdu, class, text): (EncodedPdu, Option<MessageClass>, Option<String>),
-    ) -> Item {
-        let item =
-            Item { id: 0, message, part, pdu, text, class, report: None, attempts: 0, copy: false, reports_to: None };
+    pub(super) fn outside(&mut self, now: Duration, to: &str, message: u64, part: (u8, u8), content: Content) -> Item {
+        let item = Item::from_outside(message, part, content);
         self.numbered(now, to, item, None)
     }
 

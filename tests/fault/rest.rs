@@ -3,13 +3,12 @@
 use std::{collections::BTreeSet, path::Path, thread, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
-use serde_json::json;
 
 use super::{
     audit,
     rig::{
         Rig, becomes,
-        books::{on_sims, texts},
+        books::{texts, unrest},
     },
     witness::Account,
 };
@@ -23,23 +22,11 @@ pub fn until_rest(rig: &Rig, path: &Path) -> Vec<String> {
     let mut open = Vec::new();
     becomes(PATIENCE, || {
         thread::sleep(Duration::from_millis(300));
-        open = unrest(rig, &store);
+        open = unrest(&rig.network, &store);
         open.is_empty()
     });
     open.truncate(10);
     open
-}
-
-/// What still has to happen.
-fn unrest(rig: &Rig, store: &Connection) -> Vec<String> {
-    let mut found = texts(store, "SELECT state || ' ' || text || ' ' || cause FROM outbox WHERE next_run IS NOT NULL");
-    found.extend(texts(store, "SELECT 'mail ' || error FROM spool"));
-    let waiting = rig.network.ask(&json!({ "do": "stats" }))["waiting"].as_u64().unwrap();
-    found.extend((waiting > 0).then(|| format!("{waiting} wait in the network")));
-    if found.is_empty() {
-        found.extend(on_sims(&rig.network.ledger()).iter().map(|id| format!("{id} is on a SIM")));
-    }
-    found
 }
 
 /// What should have come or gone, and has not. `ended`: states in which a message may have ended without having left.

@@ -12,8 +12,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 use smsgate::rpc::wire::{self, Call, Fault, Limits, Value};
 
-/// Longest call.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest call, unless the client says otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why there is no answer of the API's: no connection, no trust, no XML-RPC.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Client {
     pub ca: PathBuf,
     /// Name in the certificate.
     pub name: String,
+    /// Longest wait for the next octets of an answer.
+    pub patience: Duration,
 }
 
 impl Client {
@@ -69,7 +71,7 @@ impl Client {
         smsgate::tls::install_provider();
         let config = Arc::new(smsgate::tls::client_config(Some(&self.ca))?);
         let socket = TcpStream::connect(("127.0.0.1", self.port))?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(self.patience))?;
         let connection = ClientConnection::new(config, ServerName::try_from(self.name.clone())?)?;
         Ok(StreamOwned::new(connection, socket))
     }

@@ -26,7 +26,7 @@ fn a_box_with_nothing_to_do_hardly_writes() {
     disk.write("sim-cards.conf", sims(&slots).as_bytes());
     let usb = Some((EIGHT.len(), pool.sockets()));
     // It runs for so long that another machine may want a processor.
-    let mut machine = Machine::boot(&disk, &Options { usb, single: true, ..Options::default() });
+    let mut machine = Machine::boot(&disk, &Options { usb, ..Options::default() });
     Told::by(&mut machine, &disk);
     let api = Api { client: machine.client_of(&disk, "smsgate.local"), token: TOKEN.to_owned() };
     machine.until("every modem is ready", |_| api.ready() == slots.len());

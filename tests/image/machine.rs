@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     agent::{Agent, Output},
-    client::Client,
+    client::{Client, PATIENCE},
     disk::Disk,
     qmp::Qmp,
     rig::Process,
@@ -52,8 +52,6 @@ pub struct Options {
     pub clock: Option<String>,
     /// Where QEMU notes every write to the disk, and every flush (dm-log-writes).
     pub writes: Option<PathBuf>,
-    /// One processor instead of two.
-    pub single: bool,
     /// More for the kernel's command line.
     pub append: String,
 }
@@ -68,7 +66,6 @@ impl Default for Options {
             usb: None,
             clock: None,
             writes: None,
-            single: false,
             append: String::new(),
         }
     }
@@ -112,9 +109,6 @@ impl Machine {
         }
         if let Some(log) = &options.writes {
             command.arg("--log-writes").arg(log);
-        }
-        if options.single {
-            command.arg("--single");
         }
         command.args(["--append", &options.append, "--", "-serial"]);
         command.arg(format!("file:{}", folder.path().join("console").display()));
@@ -180,7 +174,7 @@ impl Machine {
         let ca = self.folder.path().join("ca.pem");
         fs::write(&ca, self.succeed("cat /data/tls/ca.pem")).unwrap();
         let name = self.succeed("hostname").trim().to_owned();
-        Client { port: self.port, ca, name }
+        Client { port: self.port, ca, name, patience: PATIENCE }
     }
 
     /// Waits until the box's CA is on SGCONFIG, whole: its name is there before its content.
@@ -203,7 +197,7 @@ impl Machine {
     pub fn client_trusting(&self, ca: &str, name: &str) -> Client {
         let file = self.folder.path().join("operators-ca.pem");
         fs::write(&file, ca).unwrap();
-        Client { port: self.port, ca: file, name: name.to_owned() }
+        Client { port: self.port, ca: file, name: name.to_owned(), patience: PATIENCE }
     }
 
     /// A client that trusts whoever answers now, as one has to in rescue; none while nobody does.

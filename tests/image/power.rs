@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use crate::{
     api::Api,
     boot,
-    client::Client,
+    client::{Client, PATIENCE},
     data::Data,
     disk::Disk,
     machine::{BOOT, Machine, Options},
@@ -138,7 +138,8 @@ impl Site {
     }
 
     fn api(&self, machine: &Machine) -> Api {
-        let client = Client { port: machine.port, ca: self.ca.clone(), name: "smsgate.local".to_owned() };
+        let client =
+            Client { port: machine.port, ca: self.ca.clone(), name: "smsgate.local".to_owned(), patience: PATIENCE };
         Api { client, token: TOKEN.to_owned() }
     }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::Connection;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use smsgate::tpdu::{Reference, decode_submit, segment};
 
-use super::traffic::Sent;
+use super::{network::Network, traffic::Sent};
 
 /// Every PDU the network delivered to these numbers, those of the slots in turn, is in the store as often as it was delivered, and every text once.
 pub fn check_arrivals(
@@ -144,6 +144,18 @@ pub fn on_sims(ledger: &[Json]) -> Vec<u64> {
     let taken: BTreeSet<u64> = &ids("deleted") | &ids("acknowledged");
     let texts = ledger.iter().filter(|entry| entry["event"] == "queued" && entry["text"].is_string());
     texts.map(|entry| entry["id"].as_u64().unwrap()).filter(|id| !taken.contains(id)).collect()
+}
+
+/// What still has to happen before nothing is under way any more.
+pub fn unrest(network: &Network, store: &Connection) -> Vec<String> {
+    let mut found = texts(store, "SELECT state || ' ' || text || ' ' || cause FROM outbox WHERE next_run IS NOT NULL");
+    found.extend(texts(store, "SELECT 'mail ' || error FROM spool"));
+    let waiting = network.ask(&json!({ "do": "stats" }))["waiting"].as_u64().unwrap();
+    found.extend((waiting > 0).then(|| format!("{waiting} wait in the network")));
+    if found.is_empty() {
+        found.extend(on_sims(&network.ledger()).iter().map(|id| format!("{id} is on a SIM")));
+    }
+    found
 }
 
 /// The outbox in figures.
