@@ -8,8 +8,8 @@ DESTDIR ?=
 export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fmt lint fuzz fault deny install uninstall deps build package-files deb sbom licences cross \
-	cross-test test-image boot image-test image defconfig-check
+.PHONY: help demo test bench hostile fuzz fault fmt lint deny install uninstall deps build package-files deb sbom licences \
+	cross cross-test test-image boot image-test image defconfig-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ fault: ## a fault rig (RIG=C|E|K SEED= POINTS=): power cuts, failing system call
 bench: ## the benchmarks
 	@scripts/setup
 	$(CARGO) bench --locked
+
+hostile: build ## every attack of tests/hostile at full size, some minutes with nothing else running
+	@scripts/setup
+	SMSGATE_HOSTILE=full SMSGATE_BINARY="$(CURDIR)/target/release/smsgate" \
+		$(CARGO) test --locked --test hostile -- --nocapture --test-threads 1
 
 fuzz: ## each grammar fuzzed for MINUTES (1), JOBS (2) at a time; TARGET= is one of fuzz/targets.txt alone
 	@scripts/setup fuzz

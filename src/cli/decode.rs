@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::{
     decode_fields::{self, Field, json_object},
     exit::{Exit, Failure},
+    json,
 };
 use crate::{
     model::printable,
@@ -65,7 +66,7 @@ pub(super) fn run(args: &DecodeArgs, input: &mut impl BufRead, out: &mut impl Wr
     let mut failures = Vec::new();
     for (number, pdu) in pdus.iter().enumerate() {
         match decode(pdu, args) {
-            Ok(decoded) if args.json => writeln!(out, "{}", json_object(&decoded))?,
+            Ok(decoded) if args.json => writeln!(out, "{}", json::line(&json_object(&decoded)))?,
             Ok(decoded) => {
                 if number > 0 {
                     writeln!(out)?;

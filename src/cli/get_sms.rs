@@ -48,8 +48,7 @@ pub(super) fn run(client: &Client, args: &GetSmsArgs, out: &mut impl Write) -> R
     let not_understood = || ClientError::Transport(client.endpoint().clone(), Cause::NotXmlRpc);
     let messages = answer.as_array().ok_or_else(not_understood)?;
     if args.json {
-        serde_json::to_writer_pretty(&mut *out, &json::from_value(&answer))?;
-        writeln!(out)?;
+        json::write(out, &json::from_value(&answer))?;
         return Ok(());
     }
     for message in messages {

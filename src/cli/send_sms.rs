@@ -72,7 +72,7 @@ pub(super) fn run(
     let id = stats::text_of(&answer);
     if args.no_wait {
         if args.json {
-            writeln!(out, "{}", json!({ "sms_id": id }))?;
+            writeln!(out, "{}", json::line(&json!({ "sms_id": id })))?;
         } else {
             writeln!(out, "+ SMS was accepted, its id is {id}.")?;
         }
@@ -85,7 +85,7 @@ pub(super) fn run(
     progress.finish(out)?;
     let fate = end?;
     if args.json {
-        writeln!(out, "{}", fate.json(&id))?;
+        writeln!(out, "{}", json::line(&fate.json(&id)))?;
     } else if fate.state == OutgoingState::Delivered {
         writeln!(out, "+ SMS was delivered.")?;
     }

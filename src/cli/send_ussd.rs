@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{
     client::{Cause, Client, ClientError},
     exit::{Exit, Failure},
+    json,
 };
 use crate::{
     model::printable,
@@ -114,7 +115,7 @@ fn told_once(client: &Client, number: &str, args: &SendUssdArgs, out: &mut impl 
         return Err(ClientError::Transport(client.endpoint().clone(), Cause::NotXmlRpc).into());
     };
     if args.json {
-        writeln!(out, "{}", json!({ "status": status, "response": response }))?;
+        writeln!(out, "{}", json::line(&json!({ "status": status, "response": response })))?;
     }
     if status != "OK" {
         return Err(no_response(response));

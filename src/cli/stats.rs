@@ -30,8 +30,7 @@ pub(super) fn run(client: &Client, args: &StatsArgs, out: &mut impl Write) -> Re
         let modems = fetch(client)?;
         let object: serde_json::Map<_, _> =
             modems.iter().map(|(id, members)| (id.clone(), json::from_value(members))).collect();
-        serde_json::to_writer_pretty(&mut *out, &object)?;
-        writeln!(out)?;
+        json::write(out, &object.into())?;
     } else {
         writeln!(out, "+ Get status ...")?;
         out.flush()?;

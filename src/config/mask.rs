@@ -84,14 +84,14 @@ pub(super) fn mask(text: &str) -> String {
     }
     for fault in faults {
         if matches!(fault.kind, FaultKind::NoDelimiter | FaultKind::NoSection) {
-            visible.push(harmless_part(text, &ini, fault.span));
+            visible.push(harmless_part(text, fault.span));
         }
     }
     hide(text, &visible)
 }
 
 /// Of a line that is no entry: how much may be shown.
-fn harmless_part(text: &str, ini: &ini::Ini, line: Range<usize>) -> Range<usize> {
+fn harmless_part(text: &str, line: Range<usize>) -> Range<usize> {
     let content = text.get(line.clone()).unwrap_or_default();
     let word = content.split([' ', '\t', '=', ':']).next().unwrap_or_default();
     let end_of_word = line.start + word.len();
@@ -99,14 +99,11 @@ fn harmless_part(text: &str, ini: &ini::Ini, line: Range<usize>) -> Range<usize>
     if is_harmless(&folded) && !content.contains(['=', ':']) {
         return line;
     }
-    let entries = ini.everything().flat_map(|section| &section.entries);
-    let above = entries.filter(|entry| entry.key_span.start < line.start).max_by_key(|entry| entry.key_span.start);
-    let may_continue_a_secret = above.is_some_and(|entry| !is_harmless(&entry.key));
-    let may_name_a_secret = folded.starts_with("token") || nearest(&folded, SECRET).is_some();
-    if may_name_a_secret || content.contains(['=', ':']) {
-        return line.start..end_of_word;
-    }
-    if may_continue_a_secret { line.start..line.start } else { line }
+    // A word that is like no key may be a secret that stands where a key should.
+    let names_a_key =
+        folded.starts_with("token_") || nearest(&folded, HARMLESS.iter().chain(&SECRET).copied()).is_some();
+    let shown = names_a_key || content.contains(['=', ':']);
+    if shown { line.start..end_of_word } else { line.start..line.start }
 }
 
 fn whole_line(text: &str, span: &Range<usize>) -> Range<usize> {
@@ -173,12 +170,16 @@ port 465
 password ******
 passwort ******
 recipient = me
-nonsense here
+******** ****
 [DEFAULT]
 pin = ****
 ******
 ";
         assert_eq!(mask(text), expected);
+        assert_eq!(
+            mask("[api]\ntokenGeheim\ntoken_send_sms geheim\nprot 1\n"),
+            "[api]\n***********\ntoken_send_sms ******\nprot *\n"
+        );
         assert_eq!(mask("password = geheim\nport=1\n"), "password * ******\n******\n");
     }
 }

@@ -25,5 +25,5 @@ pub use recovery::Rung;
 pub use runtime::RunTime;
 pub use self_test::{SelfTest, SelfTestReturn, SelfTestStart};
 pub use slot::{ModemSnapshot, SlotId};
-pub use text::printable;
+pub use text::{disturbs, printable};
 pub use ussd::{UssdSession, UssdStep};

@@ -20,7 +20,7 @@ use super::{
     crash::{below, store_faults},
     disk::{Cut, Disk, Share},
     recording::{actual, difference},
-    rig::{Rig, becomes},
+    rig::{PATIENCE, Rig, becomes},
     series::Series,
     site::{self, Tracer, Traffic},
     strace::{CALLS, Reader, Step},
@@ -234,6 +234,8 @@ impl<'a> Bench<'a> {
         });
         self.traffic.during(&mut self.rig, seed, |rig| {
             thread::sleep(LIFE);
+            // Before it is up a SIGTERM just ends it; where others have the processors that may be later than it lives.
+            becomes(PATIENCE, || rig.log().contains("smsgate is up") || rig.ended().is_some());
             if fault.blocks() {
                 let api = rig.api();
                 becomes(ASKED, || {

@@ -175,7 +175,8 @@ impl Session<'_> {
     pub(super) async fn take_ussd(&mut self, cusd: &Cusd) -> Result<(), End> {
         let state = SessionState::of(cusd.status);
         let text = ussd::decode(cusd, self.equipment.charset);
-        trace!(modem = %self.context.slot().id, ?state, %text, "USSD");
+        // What it says is between the network and whoever asked: a one-time code, or what an account holds.
+        trace!(modem = %self.context.slot().id, ?state, characters = text.chars().count(), "USSD");
         let asker = match self.ussd.take() {
             // Nobody waits for it: the network speaks by itself, or ends a session that a person left open.
             Some(Dialogue { asker: Asker::Menu { session, waiting: None }, deadline }) => {

@@ -8,6 +8,8 @@ use std::{
 
 /// Failures that cost nothing.
 const FREE_FAILURES: u32 = 5;
+/// Checks under way at once for an address that never failed; one for those that did.
+const CHECKS: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// However long the wait, one trial per this time is let through: a misconfigured plugin must not lock out the others
 /// on its host.
@@ -20,11 +22,20 @@ const CAPACITY: usize = 4096;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Admission {
     /// Yes; [`Backoff::ended`] has to follow.
-    Go,
-    /// An address that failed before has another check under way.
+    Go(Standing),
+    /// The address has enough checks under way.
     Busy,
     /// Not before this time has passed.
     Wait(Duration),
+}
+
+/// What is known of an address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Standing {
+    /// It has not failed lately.
+    Clean,
+    /// It has.
+    Failed,
 }
 
 /// Failures by address.
@@ -59,12 +70,13 @@ impl Backoff {
         if entry.failures >= FREE_FAILURES && now < free_at {
             return Admission::Wait(free_at - now);
         }
-        if entry.failures > 0 && entry.under_way > 0 {
+        let (standing, most) = if entry.failures == 0 { (Standing::Clean, CHECKS) } else { (Standing::Failed, 1) };
+        if entry.under_way >= most {
             return Admission::Busy;
         }
         entry.under_way += 1;
         entry.last_trial = now;
-        Admission::Go
+        Admission::Go(standing)
     }
 
     /// A trial is over: failed, good, or (`None`) never decided.
@@ -107,7 +119,7 @@ mod tests {
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
     fn fail(backoff: &mut Backoff, now: Instant) {
-        assert_eq!(backoff.admit(PEER, now), Admission::Go);
+        assert!(matches!(backoff.admit(PEER, now), Admission::Go(_)));
         backoff.ended(PEER, Some(true), now);
     }
 
@@ -132,20 +144,23 @@ mod tests {
         for _ in 0..4 {
             fail(&mut backoff, now);
         }
-        assert_eq!(backoff.admit(PEER, now), Admission::Go);
+        assert_eq!(backoff.admit(PEER, now), Admission::Go(Standing::Failed));
         backoff.ended(PEER, Some(false), now);
         assert!(backoff.peers.is_empty());
     }
 
     #[test]
-    fn one_check_at_a_time_for_who_failed_before() {
+    fn one_check_at_a_time_for_who_failed_before_and_a_few_for_others() {
         let (mut backoff, now) = (Backoff::default(), Instant::now());
-        assert_eq!(backoff.admit(PEER, now), Admission::Go);
-        assert_eq!(backoff.admit(PEER, now), Admission::Go);
+        for _ in 0..3 {
+            assert_eq!(backoff.admit(PEER, now), Admission::Go(Standing::Clean));
+        }
+        assert_eq!(backoff.admit(PEER, now), Admission::Busy);
         backoff.ended(PEER, Some(true), now);
+        backoff.ended(PEER, None, now);
         assert_eq!(backoff.admit(PEER, now), Admission::Busy);
         backoff.ended(PEER, None, now);
-        assert_eq!(backoff.admit(PEER, now), Admission::Go);
+        assert_eq!(backoff.admit(PEER, now), Admission::Go(Standing::Failed));
     }
 
     #[test]

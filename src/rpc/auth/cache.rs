@@ -25,6 +25,12 @@ impl Verdicts {
         self.by_hash.insert(hash.to_owned(), matched);
     }
 
+    /// These and the others.
+    pub(super) fn and(mut self, others: &Self) -> Self {
+        self.by_hash.extend(others.by_hash.iter().map(|(hash, matched)| (hash.clone(), *matched)));
+        self
+    }
+
     /// Whether `hash` was checked.
     pub(super) fn covers(&self, hash: &str) -> bool {
         self.by_hash.contains_key(hash)

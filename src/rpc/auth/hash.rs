@@ -1,24 +1,10 @@
 //! One token against hashes: bcrypt as upstream has it, or `sha256:` and 64 hex digits for tokens long enough to need no
 //! stretching.
 
-use std::collections::BTreeSet;
-
 use aws_lc_rs::{constant_time, digest};
 
-use super::cache::Verdicts;
-
-/// Checks every hash of which `known` says nothing yet; no early end, so that the work does not tell which one matched.
-pub(super) fn verify_all(token: &str, hashes: &BTreeSet<String>, known: Option<Verdicts>) -> Verdicts {
-    let mut verdicts = known.unwrap_or_default();
-    for hash in hashes {
-        if !verdicts.covers(hash) {
-            verdicts.add(hash, verify(token, hash));
-        }
-    }
-    verdicts
-}
-
-fn verify(token: &str, hash: &str) -> bool {
+/// Whether the token is the one that was hashed.
+pub(super) fn verify(token: &str, hash: &str) -> bool {
     match hash.strip_prefix("sha256:") {
         Some(hex) => {
             let sum = digest::digest(&digest::SHA256, token.as_bytes());

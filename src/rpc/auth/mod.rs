@@ -1,20 +1,19 @@
 //! Who may call: tokens against the hashes of the configuration, without letting a stranger buy processor time.
 //!
 //! A bcrypt check takes a tenth of a second of one core. So verdicts on good tokens are cached under a keyed digest, all
-//! other checks go through one worker with a short queue, and an address that keeps failing has to wait. A refused token
-//! gets one answer whatever the reason. Tokens are never logged: the log has the peer and eight hex digits of the digest.
+//! other checks go through one worker with a short queue in which nobody waits for those who failed, and an address that
+//! keeps failing has to wait. A refused token gets one answer whatever the reason. Tokens are never logged: the log has
+//! the peer and eight hex digits of the digest.
 
 mod backoff;
 mod cache;
 mod hash;
+mod queue;
 
 use std::{
     collections::BTreeSet,
     net::IpAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -23,12 +22,10 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
 
 use self::{
-    backoff::{Admission, Backoff, peer_of},
+    backoff::{Admission, Backoff, Standing, peer_of},
     cache::{Cache, Digest, Verdicts},
+    queue::Queue,
 };
-
-/// Checks waiting for the worker.
-const QUEUE: usize = 8;
 
 /// bcrypt looks at 72 octets; more would be cut off silently.
 const LONGEST_TOKEN: usize = 72;
@@ -51,7 +48,16 @@ pub(crate) enum Refusal {
 #[derive(Clone)]
 pub(crate) struct Authenticator {
     shared: Arc<Shared>,
-    jobs: SyncSender<Job>,
+    jobs: Arc<Jobs>,
+}
+
+/// The callers' end of the queue.
+struct Jobs(Arc<Queue<Job>>);
+
+impl Drop for Jobs {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 struct Shared {
@@ -63,8 +69,10 @@ struct Shared {
 struct Job {
     token: SecretString,
     digest: Digest,
+    /// Those still to be looked at.
     hashes: BTreeSet<String>,
-    verdicts: oneshot::Sender<Verdicts>,
+    verdicts: Verdicts,
+    answer: oneshot::Sender<Verdicts>,
 }
 
 impl Authenticator {
@@ -76,8 +84,8 @@ impl Authenticator {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new())
             .map_err(|_| std::io::Error::other("no random numbers"))?;
         let shared = Arc::new(Shared { key, cache: Mutex::default(), backoff: Mutex::default() });
-        let (jobs, queue) = sync_channel(QUEUE);
-        let worker = Arc::clone(&shared);
+        let queue = Arc::new(Queue::new());
+        let (worker, jobs) = (Arc::clone(&shared), Arc::new(Jobs(Arc::clone(&queue))));
         std::thread::Builder::new().name("token-check".to_owned()).spawn(move || work(&worker, &queue))?;
         Ok(Self { shared, jobs })
     }
@@ -95,14 +103,16 @@ impl Authenticator {
             return verdicts.opened(&hashes).ok_or(Refusal::Invalid);
         }
         let peer = peer_of(peer);
-        match self.backoff().admit(peer, Instant::now()) {
-            Admission::Go => {}
+        let standing = match self.backoff().admit(peer, Instant::now()) {
+            Admission::Go(standing) => standing,
             Admission::Busy => return Err(Refusal::Busy),
             Admission::Wait(wait) => return Err(Refusal::TooMany { seconds: wait.as_secs().max(1) }),
-        }
+        };
         let trial = Trial { shared: &self.shared, peer, failed: None };
-        let verdicts =
-            if plausible { self.verify(token, digest, hashes.clone()).await } else { Ok(Verdicts::default()) };
+        let verdicts = match plausible {
+            true => self.verify(standing, token, digest, hashes.clone()).await,
+            false => Ok(Verdicts::default()),
+        };
         let opened = verdicts.map(|verdicts| verdicts.opened(&hashes));
         match opened {
             Ok(Some(opened)) => {
@@ -135,14 +145,17 @@ impl Authenticator {
 
     async fn verify(
         &self,
+        standing: Standing,
         token: &SecretString,
         digest: Digest,
         hashes: BTreeSet<String>,
     ) -> Result<Verdicts, Refusal> {
-        let (verdicts, answer) = oneshot::channel();
-        let job = Job { token: token.clone(), digest, hashes, verdicts };
-        self.jobs.try_send(job).map_err(|_| Refusal::Busy)?;
-        answer.await.map_err(|_| Refusal::Busy)
+        let (answer, answered) = oneshot::channel();
+        let job = Job { token: token.clone(), digest, hashes, verdicts: Verdicts::default(), answer };
+        if !self.jobs.0.add(standing, job) {
+            return Err(Refusal::Busy);
+        }
+        answered.await.map_err(|_| Refusal::Busy)
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -173,17 +186,29 @@ impl Drop for Trial<'_> {
     }
 }
 
-/// The worker: one check after the other.
-fn work(shared: &Shared, queue: &Receiver<Job>) {
-    while let Ok(job) = queue.recv() {
-        if job.verdicts.is_closed() {
+/// The worker: one hash after the other. Every hash of a check is looked at, also after one that matched, so that the
+/// work does not tell which one did.
+fn work(shared: &Shared, queue: &Queue<Job>) {
+    while let Some(mut turn) = queue.next() {
+        let job = &mut turn.job;
+        if job.answer.is_closed() {
             continue;
         }
         // The same token may have been waiting twice.
-        let known = lock(&shared.cache).known(&job.digest, Instant::now());
-        let verdicts = hash::verify_all(job.token.expose_secret(), &job.hashes, known);
-        lock(&shared.cache).remember(job.digest, &verdicts, Instant::now());
-        drop(job.verdicts.send(verdicts));
+        if let Some(known) = lock(&shared.cache).known(&job.digest, Instant::now()) {
+            job.verdicts = known.and(&job.verdicts);
+        }
+        job.hashes.retain(|hash| !job.verdicts.covers(hash));
+        if let Some(hash) = job.hashes.pop_first() {
+            job.verdicts.add(&hash, hash::verify(job.token.expose_secret(), &hash));
+        }
+        if !job.hashes.is_empty() {
+            queue.again(turn);
+            continue;
+        }
+        let job = turn.job;
+        lock(&shared.cache).remember(job.digest, &job.verdicts, Instant::now());
+        drop(job.answer.send(job.verdicts));
     }
 }
 
@@ -243,7 +268,7 @@ mod tests {
     async fn a_full_queue_is_an_answer() {
         let auth = Authenticator::start().unwrap();
         let slow: BTreeSet<String> = [bcrypt::hash("other", 10).unwrap()].into();
-        let calls = (0..12_u8).map(|host| {
+        let calls = (0..40_u8).map(|host| {
             let (auth, slow) = (auth.clone(), slow.clone());
             let peer = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, host));
             async move { auth.opened(peer, &token("wrong"), slow).await }
@@ -252,6 +277,23 @@ mod tests {
         calls.for_each(|call| drop(set.spawn(call)));
         let answers = set.join_all().await;
         let busy = answers.iter().filter(|answer| **answer == Err(Refusal::Busy)).count();
-        assert!((1..=4).contains(&busy), "{busy} of 12 refused");
+        assert!((1..=8).contains(&busy), "{busy} of 40 refused");
+    }
+
+    #[tokio::test]
+    async fn who_never_failed_does_not_wait_for_those_who_did() {
+        let auth = Authenticator::start().unwrap();
+        let dear: BTreeSet<String> = (0..40).map(|_| bcrypt::hash("other", 8).unwrap()).collect();
+        let failing = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8));
+        let quick = hashes(&["alpha"]);
+        assert_eq!(auth.opened(failing, &token("bad"), quick.clone()).await, Err(Refusal::Invalid));
+        let slow = tokio::spawn({
+            let auth = auth.clone();
+            async move { auth.opened(failing, &token("worse"), dear).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(auth.opened(PEER, &token("alpha"), quick).await.is_ok());
+        assert!(!slow.is_finished(), "its forty hashes came first");
+        assert_eq!(slow.await.unwrap(), Err(Refusal::Invalid));
     }
 }

@@ -25,6 +25,7 @@ use super::{
     },
     Limits,
     deadline::{Deadline, Watched},
+    places::Progress,
 };
 
 /// Longest request header, in octets (hyper's smallest buffer).
@@ -38,6 +39,7 @@ pub(super) async fn serve(
     methods: Methods,
     limits: Limits,
     stopping: CancellationToken,
+    progress: Arc<Progress>,
 ) {
     let (connection, _lifeline) = Connection::open(peer);
     let handshake = tokio::time::timeout(limits.handshake, TlsAcceptor::from(tls).accept(stream));
@@ -59,10 +61,11 @@ pub(super) async fn serve(
     let deadline = Deadline::new(limits);
     let caller = Caller { connection, stopping: stopping.clone() };
     let service = service_fn(|request| {
-        let (caller, methods, deadline) = (caller.clone(), methods.clone(), deadline.clone());
+        let (caller, methods) = (caller.clone(), methods.clone());
+        let (deadline, progress) = (deadline.clone(), Arc::clone(&progress));
         async move {
             let _busy = deadline.busy();
-            Ok::<_, Infallible>(respond(request, &caller, &methods, limits).await)
+            Ok::<_, Infallible>(respond(request, &caller, &methods, limits, &progress).await)
         }
     });
     let mut http = http1::Builder::new();
@@ -98,6 +101,7 @@ async fn respond(
     caller: &Caller,
     methods: &Methods,
     limits: Limits,
+    progress: &Arc<Progress>,
 ) -> Response<Full<Bytes>> {
     let path = request.uri().path();
     if path == "/api" || path.starts_with("/api/") {
@@ -125,6 +129,7 @@ async fn respond(
         Ok(Err(_)) => return refuse(StatusCode::BAD_REQUEST, "The request broke off.\n"),
         Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, "The request came too slowly.\n"),
     };
+    let _working = progress.working();
     let answer = match parse_call(&body, wire::Limits::REQUEST) {
         Ok(call) => methods.call(caller, call).await,
         Err(error) => Err(fault::unreadable(&error)),

@@ -1,16 +1,17 @@
 //! The listener: accepts, counts, and hands each connection to a task of its own.
 //!
-//! No peer can hold more than its share of connections, and none can hold one without getting on with it: see
-//! [`Limits`]. The TLS configuration is read at each accept, so a new certificate needs no restart.
+//! No peer can hold more than its share of connections, none can hold one without getting on with it (see [`Limits`]),
+//! and where all are taken, those who get nowhere make room. The TLS configuration is read at each accept, so a new
+//! certificate needs no restart.
 
 mod deadline;
 mod exchange;
+mod places;
 
 use std::{
-    collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,6 +21,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::places::{Place, Places};
 use super::methods::Methods;
 
 /// Rest after an accept that failed for want of file descriptors or memory.
@@ -84,7 +86,7 @@ struct Shared {
     tls: watch::Receiver<Arc<rustls::ServerConfig>>,
     methods: Methods,
     limits: Limits,
-    open: Mutex<HashMap<IpAddr, usize>>,
+    places: Arc<Places>,
 }
 
 impl Server {
@@ -115,7 +117,7 @@ impl Server {
         }
         let Some(first) = listeners.first() else { return Err(failed(io::ErrorKind::AddrNotAvailable.into())) };
         let local = first.local_addr().map_err(failed)?;
-        let shared = Shared { tls, methods, limits, open: Mutex::default() };
+        let shared = Shared { tls, methods, limits, places: Arc::default() };
         Ok(Self { listeners, local, shared: Arc::new(shared) })
     }
 
@@ -158,7 +160,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTra
 }
 
 fn admit(stream: TcpStream, peer: IpAddr, shared: &Arc<Shared>, connections: &TaskTracker, stop: &CancellationToken) {
-    let Some(place) = Place::take(shared, peer) else {
+    let Some(place) = Place::take(&shared.places, peer, &shared.limits) else {
         tracing::debug!(%peer, "too many connections");
         return;
     };
@@ -167,41 +169,13 @@ fn admit(stream: TcpStream, peer: IpAddr, shared: &Arc<Shared>, connections: &Ta
     let (shared, stop) = (Arc::clone(shared), stop.clone());
     let tls = shared.tls.borrow().clone();
     connections.spawn(async move {
-        let _place = place;
-        exchange::serve(stream, peer, tls, shared.methods.clone(), shared.limits, stop).await;
+        let progress = Arc::clone(&place.progress);
+        let serving = exchange::serve(stream, peer, tls, shared.methods.clone(), shared.limits, stop, progress);
+        tokio::select! {
+            () = serving => {}
+            () = place.lost.cancelled() => tracing::debug!(%peer, "its connection was needed for somebody else"),
+        }
     });
-}
-
-/// A connection's share of the limits.
-struct Place {
-    shared: Arc<Shared>,
-    peer: IpAddr,
-}
-
-impl Place {
-    fn take(shared: &Arc<Shared>, peer: IpAddr) -> Option<Self> {
-        let Limits { connections, per_peer, .. } = shared.limits;
-        let mut open = shared.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = open.get(&peer).copied().unwrap_or(0);
-        let most = if peer.is_loopback() { connections } else { per_peer };
-        if mine >= most || open.values().sum::<usize>() >= connections {
-            return None;
-        }
-        open.insert(peer, mine + 1);
-        Some(Self { shared: Arc::clone(shared), peer })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.peer) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                open.remove(&self.peer);
-            }
-        }
-    }
 }
 
 async fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
