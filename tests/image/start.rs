@@ -9,7 +9,7 @@ use crate::{
     result::Told,
 };
 
-/// Boots of which the fastest counts, of each kind: that many, and more only if the ratio is not met, since whatever else
+/// Boots of which the fastest counts, of each kind: the fewest, and more only if the ratio is not met, since whatever else
 /// this machine does makes single boots slower and none faster.
 const BOOTS: std::ops::RangeInclusive<usize> = 1..=5;
 const MOST: f64 = 1.5;
