@@ -1,6 +1,6 @@
 //! What the documents show is what happens: the README's first Python block and every example of docs/api.md, run
 //! against the demo. What there is stands in them: methods, statistics, keys, and a test for each promise of
-//! docs/parity.md.
+//! docs/parity.md and each row of docs/proof.md.
 
 #![allow(
     clippy::unwrap_used,
@@ -140,17 +140,37 @@ fn every_promise_of_the_parity_table_has_its_test() {
     let mut proofs = 0;
     for row in rows(&parity).filter(|row| row[0] != "Promise") {
         assert_eq!(row.len(), 3, "{row:?}");
-        for proof in row[2].split("; ") {
-            let (file, name) = proof.split_once("`: ").unwrap_or_else(|| panic!("{proof:?} names no test: {row:?}"));
-            let file = file.trim_start_matches('`');
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-            let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"));
-            let there = if file.ends_with(".rs") { has_test(&text, name) } else { text.contains(name) };
-            assert!(there, "{file} has no {name}: {row:?}");
-            proofs += 1;
-        }
+        proofs += proofs_of(&row, 2);
     }
     assert!(proofs > 80, "only {proofs} were found");
+}
+
+#[test]
+fn every_row_of_the_proof_has_its_test() {
+    let proof = document("docs/proof.md");
+    assert!(!proof.contains('@'), "a placeholder is left");
+    let is_row = |row: &Vec<String>| row[0].starts_with(['D', 'S']) && row[0][1..].parse::<u8>().is_ok();
+    let mut found = Vec::new();
+    for row in rows(&proof).filter(is_row) {
+        assert_eq!(row.len(), 4, "{row:?}");
+        assert!(proofs_of(&row, 2) > 0 && !row[3].is_empty(), "{row:?}");
+        found.push(row[0].clone());
+    }
+    let all = (1..=27).map(|number| format!("D{number}")).chain((1..=16).map(|number| format!("S{number}")));
+    assert_eq!(found, all.collect::<Vec<_>>());
+}
+
+/// How many tests a cell names, all of which are there.
+fn proofs_of(row: &[String], cell: usize) -> usize {
+    let proofs = row[cell].split("; ").map(|proof| {
+        let (file, name) = proof.split_once("`: ").unwrap_or_else(|| panic!("{proof:?} names no test: {row:?}"));
+        let file = file.trim_start_matches('`');
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let there = if file.ends_with(".rs") { has_test(&text, name) } else { text.contains(name) };
+        assert!(there, "{file} has no {name}: {row:?}");
+    });
+    proofs.count()
 }
 
 #[test]
