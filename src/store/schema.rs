@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::OpenError;
 
 /// Each entry takes a database from the `user_version` that is its index to the next.
-const MIGRATIONS: &[&str] = &[V1, V2];
+const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 /// The stamp of a message that is being worked on: it waits, but never falls due by itself.
 pub(super) const IN_HAND: i64 = i64::MAX;
@@ -257,6 +257,14 @@ CREATE TABLE recovery_try (
     tried_run INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX recovery_try_by_slot ON recovery_try (slot, tried_run);
+";
+
+/// What came in is looked for by its bytes and by its sender: the SIM may go by another name today.
+const V3: &str = "
+DROP INDEX segment_by_digest;
+CREATE INDEX segment_by_digest ON segment (digest);
+DROP INDEX concatenation_by_key;
+CREATE INDEX concatenation_by_key ON concatenation (sender, reference);
 ";
 
 /// A checked database of the newest schema, and where a damaged one it replaces was put.
