@@ -122,16 +122,16 @@ impl Dispatch {
 
     /// Looks again at what no SIM could take, when other SIMs are usable than before, and at what has outlived its time.
     fn reconsider(&mut self, queues: &mut Queues) {
-        let usable: BTreeSet<SlotId> = self
-            .pool
-            .snapshots()
-            .into_iter()
-            .filter(|seen| seen.ready && seen.health.level < HealthLevel::Critical)
-            .map(|seen| seen.slot)
-            .collect();
-        for job in self.backlog.take(usable, self.store.now()) {
+        for job in self.backlog.take(self.usable(), self.store.now()) {
             self.place(job, queues);
         }
+    }
+
+    /// SIMs that could send something now.
+    fn usable(&self) -> BTreeSet<SlotId> {
+        let seen = self.pool.snapshots().into_iter();
+        let usable = seen.filter(|seen| seen.ready && seen.health.level < HealthLevel::Critical);
+        usable.map(|seen| seen.slot).collect()
     }
 
     /// Claims what is due and sorts it into the queues.
@@ -189,10 +189,9 @@ impl Dispatch {
     /// What waits behind a message that takes long goes to a SIM with nothing to do that suits as well: a modem that falls
     /// silent after a text is waited for for minutes.
     fn relieve(&self, queues: &mut Queues) {
-        let config = Arc::clone(&self.config.borrow());
-        let is_idle = |queues: &Queues| config.slots.iter().any(|slot| queues.ahead_in(&slot.id) == 0);
+        let usable = self.usable();
         for from in queues.held_up() {
-            while is_idle(queues) {
+            while usable.iter().any(|slot| queues.ahead_in(slot) == 0) {
                 let better = |job: &OutboxJob| {
                     let choice = self.choose(job, queues).ok();
                     choice.filter(|choice| *choice != from && queues.ahead_in(choice) == 0)
