@@ -179,7 +179,7 @@ fn judge(rig: &mut Rig, traffic: Traffic, offset: Offset) -> Vec<String> {
 
 /// Messages that ended without having left, and not because a modem fell silent after as many tries as their policy has.
 fn unexplained(store: &Connection) -> Vec<String> {
-    let query = "SELECT o.state || ' ' || o.text || ': ' || o.cause FROM outbox AS o
+    let query = "SELECT o.state || ' ' || substr(o.text, 1, 20) || ': ' || o.cause FROM outbox AS o
          WHERE o.state IN ('failed', 'expired') OR o.state = 'unknown' AND NOT EXISTS (
              SELECT 1 FROM outbox_segment AS s WHERE s.message = o.sequence AND s.state = 'unknown' AND s.doubtful = 1
                  AND s.submissions >= CASE o.policy WHEN 'once' THEN 1 ELSE 2 END)";
