@@ -521,10 +521,8 @@ mod tests {
         channel.handle_input(start, format!("\r\n{notice}\r\n").as_bytes());
         let end = channel.poll_timeout().unwrap();
         channel.handle_timeout(end);
-        let result = std::iter::from_fn(|| channel.poll_event()).find_map(|event| match event {
-            Event::Completed { result, .. } => Some(result),
-            _ => None,
-        });
+        let result = std::iter::from_fn(|| channel.poll_event())
+            .find_map(|event| if let Event::Completed { result, .. } = event { Some(result) } else { None });
         assert_eq!(result, Some(Err(CommandError::TimedOut { after_payload: true })), "{notice}");
         (end - start).as_secs()
     }
