@@ -88,12 +88,12 @@ fn work(series: &Series, number: u64) -> Vec<String> {
     let steady = below(&mut series.dice(u64::MAX - number), MODEMS);
     let mut told = Vec::new();
     traffic.during(&mut rig, series.seed ^ number, |rig| {
-        let mut hangs = [0; MODEMS];
-        hangs[steady] = HANGS;
+        let mut pasts = [Past::default(); MODEMS];
+        pasts[steady].hangs = HANGS;
         for point in points.clone() {
             let mut dice = series.dice(point);
             let modem = below(&mut dice, MODEMS);
-            let steps = drawn(&mut dice, modem, point, &mut hangs[modem]);
+            let steps = drawn(&mut dice, modem, point, &mut pasts[modem]);
             told.push(format!("{point}: modem {modem} {}", steps[0]));
             for step in steps {
                 rig.network.fault(modem, step);
@@ -190,12 +190,21 @@ fn open(rig: &Rig) -> Connection {
     Connection::open_with_flags(rig.site.store(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
 
+/// What was done to a modem so far.
+#[derive(Clone, Copy, Default)]
+struct Past {
+    hangs: u32,
+    /// It has come back under another name. If it hangs before it has told its IMEI there, nobody knows whose it is, and
+    /// what nobody knows is not restarted: the ladder cannot help, only somebody who pulls it out.
+    moved: bool,
+}
+
 /// What is done to the modem, one after the other; the last of it ends what the first began.
-fn drawn(dice: &mut Dice, modem: usize, point: u64, hangs: &mut u32) -> Vec<Json> {
+fn drawn(dice: &mut Dice, modem: usize, point: u64, past: &mut Past) -> Vec<Json> {
     let mut kind = below(dice, KINDS);
     if kind < HANGING {
-        *hangs += 1;
-        if *hangs > HANGS {
+        past.hangs += 1;
+        if past.hangs > HANGS {
             // Another kind in its place.
             kind = HANGING + below(dice, KINDS - HANGING);
         }
@@ -204,7 +213,10 @@ fn drawn(dice: &mut Dice, modem: usize, point: u64, hangs: &mut u32) -> Vec<Json
         |fault: &str, flag: &str| vec![json!({ "fault": fault, flag: true }), json!({ "fault": fault, flag: false })];
     match kind {
         0 => vec![json!({ "fault": "silence", "seconds": 1 + dice.below(4) })],
-        1 => vec![json!({ "fault": "hang", "until": one_of(dice, &["close", "reopen", "restart"]) })],
+        1 => {
+            let cure = one_of(dice, &["close", "reopen", "restart"]);
+            vec![json!({ "fault": "hang", "until": if past.moved && cure == "restart" { "reopen" } else { cure } })]
+        }
         2 => vec![json!({ "fault": "hang_after_payload", "submitted": dice.below(2) == 0 })],
         3 => vec![json!({ "fault": "no_prompt", "count": 1 })],
         4 => vec![json!({ "fault": "garbage", "count": 1 + dice.below(200) })],
@@ -215,7 +227,10 @@ fn drawn(dice: &mut Dice, modem: usize, point: u64, hangs: &mut u32) -> Vec<Json
         9 => vec![json!({ "fault": "drop_notices", "count": 1 + dice.below(5) })],
         10 => vec![json!({ "fault": "lose_notices", "percent": 30 }), json!({ "fault": "lose_notices", "percent": 0 })],
         11 => vec![json!({ "fault": "limit_memory", "slots": 1 }), json!({ "fault": "limit_memory", "slots": null })],
-        12 | 13 => unplugged(dice, modem, point),
+        12 | 13 => {
+            past.moved |= modem < SOUGHT;
+            unplugged(dice, modem, point)
+        }
         14 => vec![json!({ "fault": "reboot" })],
         15 => {
             let state = one_of(dice, &[0, 2, 3]);
