@@ -22,6 +22,8 @@ pub struct Sim {
     pub health: HealthLevel,
     /// Its modem takes messages now.
     pub ready: bool,
+    /// Messages that leave before the one to be routed would: those in its queue, and the one under way.
+    pub waiting: u64,
     /// Messages sent today.
     pub sent_today: u64,
 }
@@ -57,8 +59,10 @@ pub enum Reason {
     DearerThanChosen,
     /// All else is equal, and the chosen one comes first by name.
     LaterByName,
-    /// Another one, equally cheap, sent fewer messages today.
+    /// Another one, equally cheap and as free, sent fewer messages today.
     MoreSentToday,
+    /// Fewer messages wait for another one that is equally cheap.
+    MoreWaiting,
     /// No prefix of it begins the recipient's number.
     NoPrefix,
     /// Another SIM's number was asked for as the sender.
@@ -78,6 +82,7 @@ impl fmt::Display for Reason {
             Self::DearerThanChosen => "it costs more",
             Self::LaterByName => "it comes later by name",
             Self::MoreSentToday => "it sent more messages today",
+            Self::MoreWaiting => "more messages wait for it",
             Self::NoPrefix => "none of its prefixes begins the recipient's number",
             Self::NotTheSender => "another SIM's number is the sender",
             Self::NotReady => "its modem is not ready",
@@ -133,8 +138,8 @@ pub trait RoutingModel: Send + Sync {
     fn choose(&self, sims: &[Sim], recipient: &Recipient, sender: &str) -> Result<Choice, NoRoute>;
 }
 
-/// The cheapest healthy SIM with a matching prefix; among equally cheap ones the one that sent least today, then the
-/// first by name. A SIM whose number is the wanted sender goes first, prefixes or not, if it can send.
+/// The cheapest healthy SIM with a matching prefix; among equally cheap ones the one for which fewest messages wait, then
+/// the one that sent least today, then the first by name. A SIM whose number is the wanted sender goes first, prefixes or not, if it can send.
 ///
 /// SIMs of health WARNING are used only if none is OK, and CRITICAL ones never. A short code goes only to a SIM that has
 /// a prefix of digits for it: a `+` prefix begins no short code.
@@ -151,7 +156,7 @@ impl RoutingModel for LeastCost {
         let best = sims
             .iter()
             .filter(|sim| obstacle(sim, number).is_none())
-            .min_by_key(|sim| (sim.health, sim.cost_micros, sim.sent_today, &sim.slot));
+            .min_by_key(|sim| (sim.health, sim.cost_micros, sim.waiting, sim.sent_today, &sim.slot));
         let explanation = explain(sims, |sim| match (obstacle(sim, number), best) {
             (Some(obstacle), _) => obstacle,
             (None, Some(best)) => comparison(sim, best),
@@ -196,6 +201,8 @@ fn comparison(sim: &Sim, best: &Sim) -> Reason {
         Reason::WarningWhileOthersAreOk
     } else if sim.cost_micros != best.cost_micros {
         Reason::DearerThanChosen
+    } else if sim.waiting != best.waiting {
+        Reason::MoreWaiting
     } else if sim.sent_today != best.sent_today {
         Reason::MoreSentToday
     } else {
@@ -219,6 +226,7 @@ mod tests {
             cost_micros,
             health: HealthLevel::Ok,
             ready: true,
+            waiting: 0,
             sent_today: 0,
         }
     }
@@ -241,13 +249,15 @@ mod tests {
     }
 
     #[test]
-    fn ties_go_to_the_least_used_then_to_the_first_name() {
+    fn ties_go_to_the_freest_then_to_the_least_used_then_to_the_first_name() {
         let mut sims = [sim("b", "+", 5), sim("a", "+", 5), sim("c", "+", 5)];
         assert_eq!(reasons(&sims, "+1", "")[1], Reason::Chosen);
         assert_eq!(reasons(&sims, "+1", "")[0], Reason::LaterByName);
         sims[0].sent_today = 1;
         sims[1].sent_today = 1;
         assert_eq!(reasons(&sims, "+1", ""), [Reason::MoreSentToday, Reason::MoreSentToday, Reason::Chosen]);
+        sims[2].waiting = 1;
+        assert_eq!(reasons(&sims, "+1", ""), [Reason::LaterByName, Reason::Chosen, Reason::MoreWaiting]);
     }
 
     #[test]

@@ -36,6 +36,8 @@ fn model(sims: &[Sim], recipient: &str, sender: &str) -> Outcome {
         }
         let lowest = left.iter().map(|sim| sim.cost_micros).min();
         left.retain(|sim| Some(sim.cost_micros) == lowest);
+        let freest = left.iter().map(|sim| sim.waiting).min();
+        left.retain(|sim| Some(sim.waiting) == freest);
         let fewest = left.iter().map(|sim| sim.sent_today).min();
         left.retain(|sim| Some(sim.sent_today) == fewest);
     } else if left.iter().any(|sim| sim.health == HealthLevel::Ok) {
@@ -54,14 +56,15 @@ fn sim() -> impl Strategy<Value = Sim> {
     let health = prop_oneof![Just(HealthLevel::Ok), Just(HealthLevel::Warning), Just(HealthLevel::Critical)];
     let prefixes = prop::collection::vec(prop_oneof!["[+]?[12]{1,3}", Just("+".to_owned())], 0..4);
     let own_number = prop_oneof![Just(String::new()), "[+][12]"];
-    (own_number, prefixes, 0..3i64, health, prop::bool::weighted(0.8), 0..3u64).prop_map(
-        |(number, prefixes, cost_micros, health, ready, sent_today)| Sim {
+    (own_number, prefixes, 0..3i64, health, prop::bool::weighted(0.8), 0..3u64, 0..3u64).prop_map(
+        |(number, prefixes, cost_micros, health, ready, waiting, sent_today)| Sim {
             slot: SlotId::new(""),
             number,
             prefixes: prefixes.iter().filter_map(|prefix| Prefix::parse(prefix).ok()).collect(),
             cost_micros,
             health,
             ready,
+            waiting,
             sent_today,
         },
     )

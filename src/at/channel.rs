@@ -24,6 +24,8 @@ use super::{
 
 /// How long the prompt may take.
 const PROMPT: Duration = Duration::from_secs(10);
+/// How long the result of a submission may take that the modem seems to have forgotten over a start.
+const BOOTED: Duration = Duration::from_secs(10);
 /// Silence after ESC, so that the modem has left the prompt before it hears the next line.
 const GUARD: Duration = Duration::from_millis(500);
 /// How long `AT` may take while resynchronising.
@@ -232,7 +234,7 @@ impl Channel {
     /// Acts on time passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         if let Some(urc) = self.claims.expire(now) {
-            self.notify(urc);
+            self.notify(now, urc);
         }
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return;
@@ -320,7 +322,7 @@ impl Channel {
     fn handle_line(&mut self, now: Instant, octets: &[u8]) {
         if self.claims.in_ussd() {
             if let Some(urc) = self.claims.extend_ussd(octets) {
-                self.notify(urc);
+                self.notify(now, urc);
             }
             return;
         }
@@ -334,7 +336,7 @@ impl Channel {
         let loose = self.running.as_ref().is_some_and(|running| running.command.accept() == Accept::AnyLine);
         let claimed = self.claims.take(now, &line, loose).or_else(|| self.claims.open(now, octets, &line));
         match claimed {
-            Some(Claimed::Notice(urc)) => return self.notify(urc),
+            Some(Claimed::Notice(urc)) => return self.notify(now, urc),
             Some(Claimed::Entry(pdu)) => return self.add_pdu(pdu),
             Some(Claimed::Swallowed) => return,
             None => {}
@@ -351,7 +353,7 @@ impl Channel {
             Some(Belongs::No) | None => {
                 // An unknown line may be a mangled echo of a PIN.
                 let shown = || if self.hide { "(hidden)".to_owned() } else { line.clone() };
-                self.notify(Urc::parse(&line).unwrap_or_else(|| Urc::Unknown(shown())));
+                self.notify(now, Urc::parse(&line).unwrap_or_else(|| Urc::Unknown(shown())));
             }
         }
     }
@@ -452,7 +454,10 @@ impl Channel {
         self.transmits.push_back(Transmit { bytes: format!("{line}\r").into_bytes(), secret });
     }
 
-    fn notify(&mut self, urc: Urc) {
+    fn notify(&mut self, now: Instant, urc: Urc) {
+        if self.state == State::Final && urc.is_boot() {
+            self.deadline = self.deadline.map(|deadline| deadline.min(now + BOOTED));
+        }
         self.push(Event::Unsolicited(urc));
     }
 
@@ -500,4 +505,32 @@ fn belongs(command: &Command, line: &str) -> Belongs {
 fn is_change_of_registration(prefix: &str, parameters: &str) -> bool {
     let is_state = |field: &str| matches!(field.trim().as_bytes(), [b'0'..=b'9'] | [b'0'..=b'9', b'0'..=b'9']);
     ["+CREG:", "+CGREG:", "+CEREG:"].contains(&prefix) && !parameters.split(',').nth(1).is_some_and(is_state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::at::PduHex;
+
+    /// Submits, is told this while the result is awaited, and hears nothing more: after how many seconds it gives up.
+    fn given_up_after(notice: &str) -> u64 {
+        let (start, mut channel) = (Instant::now(), Channel::new());
+        let command = Command::submit(PduHex::new("00").unwrap(), 0).within(Duration::from_secs(130));
+        channel.submit(start, command).unwrap();
+        channel.handle_input(start, b"\r\n> ");
+        channel.handle_input(start, format!("\r\n{notice}\r\n").as_bytes());
+        let end = channel.poll_timeout().unwrap();
+        channel.handle_timeout(end);
+        let result = std::iter::from_fn(|| channel.poll_event())
+            .find_map(|event| if let Event::Completed { result, .. } = event { Some(result) } else { None });
+        assert_eq!(result, Some(Err(CommandError::TimedOut { after_payload: true })), "{notice}");
+        (end - start).as_secs()
+    }
+
+    #[test]
+    fn a_modem_that_starts_anew_over_a_submission_is_not_waited_for_as_long() {
+        for (notice, seconds) in [("RDY", 10), ("^SYSSTART", 10), ("SMS READY", 130), ("+CMTI: \"SM\",1", 130)] {
+            assert_eq!(given_up_after(notice), seconds, "{notice}");
+        }
+    }
 }

@@ -129,23 +129,10 @@ const IGNORED: &[&str] = &[
 ];
 
 /// Notices of a modem that has just started.
-const RESTARTED: &[&str] = &[
-    "RDY",
-    "SMS READY",
-    "SMS DONE",
-    "CALL READY",
-    "PB DONE",
-    "+PBREADY",
-    "^SIMST:",
-    "^SYSSTART",
-    "+QSYSSTART",
-    "START",
-    "STARTING",
-    "NORMAL POWER DOWN",
-    "POWERED DOWN",
-    "APP RDY",
-    "+SIM READY",
-];
+const BOOTED: &[&str] =
+    &["RDY", "^SYSSTART", "+QSYSSTART", "START", "STARTING", "NORMAL POWER DOWN", "POWERED DOWN", "APP RDY"];
+/// What it says some seconds later, one after the other.
+const PARTS_READY: &[&str] = &["SMS READY", "SMS DONE", "CALL READY", "PB DONE", "+PBREADY", "^SIMST:", "+SIM READY"];
 
 /// Notices of a full memory.
 const MEMORY_FULL: &[&str] = &["^SMMEMFULL", "+SMS FULL", "SMS FULL", "+SMSFULL", "+ZSMSFULL", "^SMGO:"];
@@ -180,7 +167,7 @@ impl Urc {
         let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| after(line, prefix).is_some());
         if starts(MEMORY_FULL) || (starts(INDICATORS) && tells_of_full_memory(line)) {
             Some(Self::MemoryFull(line.to_owned()))
-        } else if RESTARTED.iter().any(|word| is_restart(line, word)) {
+        } else if BOOTED.iter().chain(PARTS_READY).any(|word| is_restart(line, word)) {
             Some(Self::Restarted(line.to_owned()))
         } else if line == "RING" || starts(&["+CRING:"]) {
             Some(Self::Ring)
@@ -189,6 +176,12 @@ impl Urc {
         } else {
             None
         }
+    }
+
+    /// The modem starts anew now: what it was told before is never answered.
+    #[must_use]
+    pub fn is_boot(&self) -> bool {
+        matches!(self, Self::Restarted(line) if BOOTED.iter().any(|word| is_restart(line, word)))
     }
 }
 
@@ -223,6 +216,7 @@ mod tests {
             ("RDY", Some(Urc::Restarted("RDY".to_owned()))),
             ("SMS Ready", Some(Urc::Restarted("SMS Ready".to_owned()))),
             ("^SIMST:1", Some(Urc::Restarted("^SIMST:1".to_owned()))),
+            ("^SYSSTART", Some(Urc::Restarted("^SYSSTART".to_owned()))),
             ("+CRING: VOICE", Some(Urc::Ring)),
             ("^RSSI:19", Some(Urc::Ignored("^RSSI:19".to_owned()))),
             ("^SMMEMFULL:\"SM\"", Some(Urc::MemoryFull("^SMMEMFULL:\"SM\"".to_owned()))),

@@ -42,6 +42,8 @@ const LOOKAHEAD: usize = 2048;
 const QUEUE_MOST: usize = 512;
 /// A queue this short is filled up again.
 const QUEUE_LOW: usize = 128;
+/// How many of those that wait for a busy modem are looked at for one that is idle.
+const RELIEVED_MOST: usize = 8;
 /// How often the outbox is looked at although nothing announced a change.
 const IDLE_ROUND: Duration = Duration::from_secs(30);
 /// How soon something the store would not take is tried again.
@@ -100,6 +102,7 @@ impl Dispatch {
             }
             self.reconsider(&mut queues);
             self.take_jobs(&mut queues).await;
+            self.relieve(&mut queues);
             self.start_ready(&mut queues, &mut running);
             self.write_down().await;
             let pause = self.next_look(&queues).await;
@@ -119,16 +122,16 @@ impl Dispatch {
 
     /// Looks again at what no SIM could take, when other SIMs are usable than before, and at what has outlived its time.
     fn reconsider(&mut self, queues: &mut Queues) {
-        let usable: BTreeSet<SlotId> = self
-            .pool
-            .snapshots()
-            .into_iter()
-            .filter(|seen| seen.ready && seen.health.level < HealthLevel::Critical)
-            .map(|seen| seen.slot)
-            .collect();
-        for job in self.backlog.take(usable, self.store.now()) {
+        for job in self.backlog.take(self.usable(), self.store.now()) {
             self.place(job, queues);
         }
+    }
+
+    /// SIMs that could send something now.
+    fn usable(&self) -> BTreeSet<SlotId> {
+        let seen = self.pool.snapshots().into_iter();
+        let usable = seen.filter(|seen| seen.ready && seen.health.level < HealthLevel::Critical);
+        usable.map(|seen| seen.slot).collect()
     }
 
     /// Claims what is due and sorts it into the queues.
@@ -169,7 +172,7 @@ impl Dispatch {
             self.owed.push(Owed::Ended { id, state, cause: "message lifetime is over".to_owned() });
             return;
         }
-        match self.choose(&job) {
+        match self.choose(&job, queues) {
             Ok(slot) if queues.waiting_for(&slot) >= QUEUE_MOST => self.backlog.out_of_turn(slot, &job),
             Ok(slot) => queues.push(slot, job),
             Err(no_route) if no_route.class() == ErrorClass::Permanent => {
@@ -183,12 +186,32 @@ impl Dispatch {
         }
     }
 
+    /// What waits behind a message that takes long goes to a SIM with nothing to do that suits as well: a modem that falls
+    /// silent after a text is waited for for minutes.
+    fn relieve(&self, queues: &mut Queues) {
+        let usable = self.usable();
+        for from in queues.held_up() {
+            while usable.iter().any(|slot| queues.ahead_in(slot) == 0) {
+                let better = |job: &OutboxJob| {
+                    let choice = self.choose(job, queues).ok();
+                    choice.filter(|choice| *choice != from && queues.ahead_in(choice) == 0)
+                };
+                let found = queues
+                    .first_of(&from, RELIEVED_MOST)
+                    .enumerate()
+                    .find_map(|(place, job)| Some((place, better(job)?)));
+                let Some((place, to)) = found else { break };
+                queues.hand_over(&from, place, to);
+            }
+        }
+    }
+
     /// Starts the head of every queue whose slot is free.
     fn start_ready(&mut self, queues: &mut Queues, running: &mut JoinSet<()>) {
         while let Some((slot, job)) = queues.next_free() {
             let expired = job.expires <= self.store.now();
             // The world may have changed since the job was placed: health, balance, a cheaper SIM back.
-            match self.choose(&job) {
+            match self.choose(&job, queues) {
                 Ok(choice) if choice == slot && !expired => {
                     let config = Arc::clone(&self.config.borrow());
                     let Some(config) = config.slots.iter().find(|candidate| candidate.id == slot) else {
@@ -238,7 +261,7 @@ impl Dispatch {
         self.backlog.set_aside(&self.store).await;
     }
 
-    fn choose(&self, job: &OutboxJob) -> Result<SlotId, NoRoute> {
+    fn choose(&self, job: &OutboxJob, queues: &Queues) -> Result<SlotId, NoRoute> {
         let config = Arc::clone(&self.config.borrow());
         let sims: Vec<Sim> = config
             .slots
@@ -253,6 +276,7 @@ impl Dispatch {
                     cost_micros: slot.costs_per_sms_micros,
                     health: snapshot.health.level,
                     ready: snapshot.ready,
+                    waiting: u64::try_from(queues.ahead_in(&slot.id)).unwrap_or(u64::MAX),
                     sent_today: self.sent_today.get(&slot.id).copied().unwrap_or(0).into(),
                 })
             })

@@ -28,6 +28,31 @@ impl Queues {
         self.waiting.get(slot).map_or(0, VecDeque::len)
     }
 
+    /// Messages that leave this slot before one that came now would, the one under way included.
+    pub(super) fn ahead_in(&self, slot: &SlotId) -> usize {
+        self.waiting_for(slot) + usize::from(self.busy.contains_key(slot))
+    }
+
+    /// Slots that are at work on a message while others wait for them.
+    pub(super) fn held_up(&self) -> Vec<SlotId> {
+        self.waiting.keys().filter(|slot| self.busy.contains_key(*slot)).cloned().collect()
+    }
+
+    /// The first jobs that wait for this slot.
+    pub(super) fn first_of(&self, slot: &SlotId, count: usize) -> impl Iterator<Item = &OutboxJob> {
+        self.waiting.get(slot).into_iter().flat_map(move |queue| queue.iter().take(count))
+    }
+
+    /// Gives a job in a slot's queue to another slot.
+    pub(super) fn hand_over(&mut self, from: &SlotId, place: usize, to: SlotId) {
+        let Some(queue) = self.waiting.get_mut(from) else { return };
+        let Some(job) = queue.remove(place) else { return };
+        if queue.is_empty() {
+            self.waiting.remove(from);
+        }
+        self.waiting.entry(to).or_default().push_back(job);
+    }
+
     /// Appends a job to a slot's queue.
     pub(super) fn push(&mut self, slot: SlotId, job: OutboxJob) {
         self.waiting.entry(slot).or_default().push_back(job);

@@ -55,6 +55,8 @@ struct Bench {
     submitted: mpsc::Receiver<(SlotId, String)>,
     config: watch::Sender<Arc<Config>>,
     cancel: CancellationToken,
+    /// Modems that take what they are given and say nothing.
+    silent: Arc<Mutex<BTreeSet<SlotId>>>,
     sent: u32,
 }
 
@@ -67,6 +69,7 @@ impl Bench {
         let store = Store::open_with_clock(&folder.path().join("smsgate.db"), options, clock.clone()).unwrap();
         let (seen, submitted) = mpsc::channel(4096);
         let (answers, count) = (Arc::new(answers), Arc::new(AtomicU32::new(0)));
+        let silent: Arc<Mutex<BTreeSet<SlotId>>> = Arc::default();
         let mut modems = BTreeMap::new();
         let mut handles = BTreeMap::new();
         let mut slots = Vec::new();
@@ -75,10 +78,16 @@ impl Bench {
             let (sender, snapshot) = watch::channel(ModemSnapshot::absent(slot.id.clone(), true, ""));
             let (requests, mut mailbox) = mpsc::channel(4);
             let (id, seen, answers, count) = (slot.id.clone(), seen.clone(), answers.clone(), count.clone());
+            let silent = silent.clone();
             tokio::spawn(async move {
+                let mut kept = Vec::new();
                 while let Some(request) = mailbox.recv().await {
                     if let Request::Submit { hex, reply, .. } = request {
                         let _ = seen.send((id.clone(), hex)).await;
+                        if silent.lock().unwrap().contains(&id) {
+                            kept.push(reply);
+                            continue;
+                        }
                         let _ = reply.send(answers(count.fetch_add(1, Ordering::Relaxed) + 1));
                     }
                 }
@@ -91,7 +100,7 @@ impl Bench {
         let (config, generations) = watch::channel(config(slots));
         let dispatch = Dispatch::new(store.clone(), Pool::new(handles), generations, Box::new(LeastCost));
         tokio::spawn(dispatch.run(cancel.clone()));
-        Self { folder, clock, store, modems, submitted, config, cancel, sent: 0 }
+        Self { folder, clock, store, modems, submitted, config, cancel, silent, sent: 0 }
     }
 
     fn set_ready(&self, name: &str, ready: bool) {
@@ -99,6 +108,10 @@ impl Bench {
             seen.ready = ready;
             seen.health = Health::ok();
         });
+    }
+
+    fn silence(&self, name: &str) {
+        self.silent.lock().unwrap().insert(SlotId::new(name));
     }
 
     async fn send(&mut self, recipient: &str, text: &str, policy: ResendPolicy) -> MessageId {
@@ -231,6 +244,44 @@ async fn a_long_queue_of_one_sim_does_not_keep_out_another() {
     bench.set_ready("00", true);
     for _ in 0..700 {
         assert_eq!(bench.submission().await, "00");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_modem_that_does_not_answer_keeps_one_message_from_leaving_and_no_others() {
+    let mut bench = Bench::new(&[("00", "+49"), ("01", "+49"), ("02", "+49")], |_| Ok(1));
+    bench.silence("00");
+    for name in ["00", "01", "02"] {
+        bench.set_ready(name, true);
+    }
+    let held = bench.send("+491761234567", "into the void", ResendPolicy::Alarm).await;
+    assert_eq!(bench.submission().await, "00");
+    for number in 0..12 {
+        let id = bench.send(&format!("+4917612345{number:02}"), "hello", ResendPolicy::Alarm).await;
+        bench.reaches(id, OutgoingState::Sent).await;
+    }
+    assert_eq!(bench.store.outgoing(held).await.unwrap().unwrap().state, OutgoingState::Sending);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_behind_a_modem_that_does_not_answer_goes_to_the_next_one_that_comes() {
+    let mut bench = Bench::new(&[("00", "+49"), ("01", "+49")], |_| Ok(1));
+    bench.silence("00");
+    bench.set_ready("00", true);
+    bench.send("+491761234567", "into the void", ResendPolicy::Alarm).await;
+    assert_eq!(bench.submission().await, "00");
+    let mut ids = Vec::new();
+    for number in 0..12 {
+        ids.push(bench.send(&format!("+4917612345{number:02}"), "hello", ResendPolicy::Alarm).await);
+    }
+    // All have been taken up, and there is none but the silent one.
+    while bench.store.outbox_next_due().await.unwrap().is_some() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    bench.set_ready("01", true);
+    for id in ids {
+        bench.reaches(id, OutgoingState::Sent).await;
+        assert_eq!(bench.submission().await, "01");
     }
 }
 

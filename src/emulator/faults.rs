@@ -69,6 +69,8 @@ pub enum Fault {
     },
     /// The network delivers the next message twice.
     Duplicate,
+    /// What waits for its moment (the next send, answer, notice or message) does not come any more.
+    Disarm,
     /// Only that many slots of a memory are left.
     LimitMemory {
         /// Slots in all; none: the model's own number.
@@ -169,6 +171,16 @@ impl Pending {
         let (percent, dice) = &mut self.lose_notices;
         dice.below(100) < u64::from(*percent)
     }
+
+    fn disarm(&mut self) {
+        self.cms = None;
+        self.no_prompt = 0;
+        self.hang = None;
+        self.late = None;
+        self.drop_notices = 0;
+        self.duplicate = false;
+        self.ussd_line = None;
+    }
 }
 
 impl Modem {
@@ -193,6 +205,7 @@ impl Modem {
             Fault::DropNotices { count } => self.faults.drop_notices = count,
             Fault::LoseNotices { percent } => self.faults.lose_notices = (percent, Dice::new(self.serial)),
             Fault::Duplicate => self.faults.duplicate = true,
+            Fault::Disarm => self.faults.disarm(),
             Fault::LimitMemory { slots } => self.faults.slots = slots,
             Fault::Drafts { count } => self.faults.drafts = count,
             Fault::Unplug => self.unplug(),

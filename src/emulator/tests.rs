@@ -360,6 +360,19 @@ fn faults_of_sending() {
     }
     say(&mut world, START, 0, &ask);
     assert!(say(&mut world, START, 0, &payload).contains("+CMGS: 1"));
+
+    let waiting = [
+        Fault::NoPrompt { count: 1 },
+        Fault::CmsError { code: 38, count: 1 },
+        Fault::HangAfterPayload { submitted: false },
+        Fault::Late { seconds: 5.0 },
+        Fault::Disarm,
+    ];
+    for fault in waiting {
+        world.start_fault(START, 0, fault);
+    }
+    assert!(say(&mut world, START, 0, &ask).ends_with("> "));
+    assert!(say(&mut world, START, 0, &payload).contains("+CMGS: 2"));
 }
 
 #[test]

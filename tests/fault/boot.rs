@@ -14,6 +14,7 @@ use serde_json::json;
 use super::{
     audit,
     disk::Image,
+    rest,
     rig::{Rig, becomes, books::texts},
     site,
     witness::{Account, Offset, Witness},
@@ -116,20 +117,7 @@ impl Ground {
         faults.retain(|fault| {
             !(fault.starts_with("invented") && delivered.iter().any(|pdu| fault.contains(pdu.trim_matches('"'))))
         });
-        let originals = "SELECT slot || ' ' || pdu FROM segment WHERE repeats IS NULL AND kind != 'report'";
-        let held: BTreeSet<String> = texts(store, originals).into_iter().collect();
-        for incoming in account.incoming.values().filter(|incoming| !incoming.is_report) {
-            let key = format!("{:02} {}", incoming.slot, incoming.pdu);
-            if !held.contains(&key) {
-                faults.push(format!("PDU {key} never came in"));
-            }
-        }
-        for (id, mails) in &account.mailed {
-            let names: BTreeSet<&str> = mails.iter().map(|(_, name)| name.as_str()).collect();
-            if names.len() != 1 {
-                faults.push(format!("mails about {id} have the names {names:?}"));
-            }
-        }
+        faults.extend(rest::arrivals(store, &account));
         faults
     }
 }

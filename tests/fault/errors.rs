@@ -39,6 +39,8 @@ const NOTICE: Duration = Duration::from_secs(3);
 const ASKED: Duration = Duration::from_secs(7);
 /// Power cuts after the first failure of a round.
 const CUTS: usize = 4;
+/// A doubtful part waits a minute before it is sent again, and the modem before for its answer.
+const PATIENCE: Duration = Duration::from_secs(200);
 /// What a daemon ends with that cannot use its store.
 const UNUSABLE: i32 = 74;
 
@@ -295,7 +297,7 @@ impl<'a> Bench<'a> {
         self.rig.under.clear();
         self.rig.restart();
         let path = self.rig.site.store();
-        let rest = super::rest::until_rest(&self.rig, &path);
+        let rest = super::rest::until_rest(&self.rig, &path, PATIENCE);
         let (code, _) = self.rig.stop();
         let mut faults: Vec<String> = rest.into_iter().map(|what| format!("not at rest: {what}")).collect();
         faults.extend((code != Some(0)).then(|| format!("it stopped with {code:?}")));

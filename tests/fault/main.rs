@@ -1,8 +1,8 @@
 //! Breaks things on purpose, at moments drawn from a seed, and audits the books afterwards.
 //!
-//! Rig C cuts the power in the middle of recorded writes, rig E lets system calls fail under the running daemon. Both need
-//! strace. `make fault RIG=C|E SEED=... POINTS=...` runs them at any size; a point that fails says the one command that
-//! runs it again. Rig K (SIGKILL) is `tests/kill.rs`, the power cuts of the whole appliance are in `tests/image/`.
+//! Rig C cuts the power in the middle of recorded writes, rig E lets system calls fail under the running daemon, both by
+//! strace; rig F lets modems misbehave. `make fault RIG=C|E|F SEED=... POINTS=...` runs them at any size; what fails says
+//! the one command that runs it again. Rig K (SIGKILL) is `tests/kill.rs`, the power cuts of the whole appliance are in `tests/image/`.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +19,7 @@ mod boot;
 mod crash;
 mod disk;
 mod errors;
+mod modems;
 mod recording;
 mod rest;
 #[path = "../rig/mod.rs"]

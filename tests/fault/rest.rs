@@ -13,14 +13,11 @@ use super::{
     witness::Account,
 };
 
-/// A doubtful part waits a minute before it is sent again.
-const PATIENCE: Duration = Duration::from_secs(200);
-
 /// Waits; what still has to happen when patience has run out.
-pub fn until_rest(rig: &Rig, path: &Path) -> Vec<String> {
+pub fn until_rest(rig: &Rig, path: &Path, patience: Duration) -> Vec<String> {
     let store = open(path);
     let mut open = Vec::new();
-    becomes(PATIENCE, || {
+    becomes(patience, || {
         thread::sleep(Duration::from_millis(300));
         open = unrest(&rig.network, &store);
         open.is_empty()
@@ -33,19 +30,7 @@ pub fn until_rest(rig: &Rig, path: &Path) -> Vec<String> {
 pub fn missing(path: &Path, account: &Account, ended: &[&str]) -> Vec<String> {
     let store = open(path);
     let mut faults = audit::faults(&store, account, u64::MAX);
-    let held: BTreeSet<String> = texts(&store, "SELECT slot || ' ' || pdu FROM segment").into_iter().collect();
-    for incoming in account.incoming.values().filter(|incoming| !incoming.is_report) {
-        let key = format!("{:02} {}", incoming.slot, incoming.pdu);
-        if !held.contains(&key) {
-            faults.push(format!("PDU {key} was delivered and never came into the store"));
-        }
-    }
-    for (id, mails) in &account.mailed {
-        let names: BTreeSet<&str> = mails.iter().map(|(_, name)| name.as_str()).collect();
-        if names.len() != 1 {
-            faults.push(format!("mails about {id} have the names {names:?}"));
-        }
-    }
+    faults.extend(arrivals(&store, account));
     let states: Vec<String> = ended.iter().map(|state| format!("'{state}'")).collect();
     let given_up = format!("SELECT text FROM outbox WHERE state IN ({})", states.join(", "));
     let given_up: BTreeSet<String> = texts(&store, &given_up).into_iter().collect();
@@ -56,6 +41,20 @@ pub fn missing(path: &Path, account: &Account, ended: &[&str]) -> Vec<String> {
         }
     }
     faults
+}
+
+/// PDUs that the network had for us and the store has not, and messages with mails of several names.
+pub fn arrivals(store: &Connection, account: &Account) -> Vec<String> {
+    let originals = "SELECT slot || ' ' || pdu FROM segment WHERE repeats IS NULL AND kind != 'report'";
+    let held: BTreeSet<String> = texts(store, originals).into_iter().collect();
+    let keys = account.incoming.values().filter(|incoming| !incoming.is_report);
+    let keys = keys.map(|incoming| format!("{:02} {}", incoming.slot, incoming.pdu));
+    let missing = keys.filter(|key| !held.contains(key)).map(|key| format!("PDU {key} never came in"));
+    let renamed = account.mailed.iter().filter_map(|(id, mails)| {
+        let names: BTreeSet<&str> = mails.iter().map(|(_, name)| name.as_str()).collect();
+        (names.len() != 1).then(|| format!("mails about {id} have the names {names:?}"))
+    });
+    missing.chain(renamed).collect()
 }
 
 fn open(path: &Path) -> Connection {

@@ -26,7 +26,7 @@ use super::{
 
 pub const MODEMS: usize = 6;
 /// Of them, so many are found by their IMEI.
-const SOUGHT: usize = 4;
+pub const SOUGHT: usize = 4;
 
 /// Everything but the daemon. `more`: lines for `[modempool]`.
 pub fn prepare(more: &str) -> Rig {

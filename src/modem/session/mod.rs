@@ -36,10 +36,8 @@ use crate::at::{Command, CommandError, Cusd, Memory, Response, Urc};
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
 /// How often an unregistered modem is asked whether it has found a network.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(5);
-/// How long after bring-up a starting modem may still say that its parts are ready.
+/// How long after bring-up a starting modem may still say that its parts are ready. Later it means that it started anew.
 const SETTLING: Duration = Duration::from_secs(60);
-/// What a starting modem says some seconds after the PIN was entered. Later it means that the modem started anew.
-const PARTS_READY: &[&str] = &["CALL READY", "SMS READY", "SMS DONE", "PB DONE", "+PBREADY", "^SIMST", "+SIM READY"];
 /// Most messages kept that were handed over and that the store cannot take.
 const MOST_HELD_BACK: usize = 512;
 /// Commands in a row that may time out before the modem counts as hung.
@@ -249,6 +247,7 @@ impl<'a> Session<'a> {
 
     /// Sorts a notice.
     pub(super) fn note(&mut self, urc: Urc) -> Result<(), End> {
+        let booted = urc.is_boot();
         match urc {
             Urc::Cmti { memory, index } | Urc::Cdsi { memory, index } => match memory {
                 Some(memory) => self.work.announced.push_back((memory, index)),
@@ -268,7 +267,7 @@ impl<'a> Session<'a> {
                 self.registration_is(state);
                 self.publish();
             }
-            Urc::Restarted(line) if self.is_settling(&line) => {
+            Urc::Restarted(line) if !booted && self.started.elapsed() < SETTLING => {
                 debug!(modem = %self.context.slot().id, %line, "the modem has finished starting");
             }
             Urc::Restarted(line) => return Err(End::Restarted(line)),
@@ -279,12 +278,6 @@ impl<'a> Session<'a> {
             Urc::Ring | Urc::Ignored(_) | Urc::Unknown(_) => {}
         }
         Ok(())
-    }
-
-    /// The notice belongs to the start that bring-up has just waited for.
-    fn is_settling(&self, line: &str) -> bool {
-        let line = line.trim().to_ascii_uppercase();
-        self.started.elapsed() < SETTLING && PARTS_READY.iter().any(|notice| line.starts_with(notice))
     }
 
     /// Takes one piece of what came in. `false` when nothing waits.
