@@ -48,6 +48,7 @@ pub enum Inbound {
 pub fn sort(pdu: &str, arrival: &Arrival<'_>) -> Inbound {
     let pdu = pdu.trim().to_ascii_uppercase();
     let key = SegmentKey {
+        slot: arrival.slot.clone(),
         sim: arrival.sim.to_owned(),
         memory: arrival.memory.to_owned(),
         index: arrival.index,
@@ -60,7 +61,6 @@ pub fn sort(pdu: &str, arrival: &Arrival<'_>) -> Inbound {
             let text = format!("[This SMS could not be decoded: {error}. Its PDU is {pdu}]");
             Inbound::Segment(NewSegment {
                 key,
-                slot: arrival.slot.clone(),
                 recipient: arrival.number.to_owned(),
                 sender: String::new(),
                 network: arrival.network.to_owned(),
@@ -112,7 +112,6 @@ fn segment(deliver: &Deliver, key: SegmentKey, arrival: &Arrival<'_>) -> NewSegm
     };
     NewSegment {
         key,
-        slot: arrival.slot.clone(),
         recipient: arrival.number.to_owned(),
         sender: deliver.originating_address.to_string(),
         network: arrival.network.to_owned(),
@@ -186,7 +185,6 @@ fn status_report(report: &StatusReport, key: SegmentKey, arrival: &Arrival<'_>) 
     };
     NewReport {
         key,
-        slot: arrival.slot.clone(),
         reference: report.message_reference,
         recipient: report.recipient.to_string(),
         status: report.status.0,

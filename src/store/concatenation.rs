@@ -143,7 +143,7 @@ fn choose(work: &Work<'_>, segment: &NewSegment, place: &Place, digest: &[u8]) -
         "SELECT c.id, c.sent_at, c.message, p.digest = ?6 AS occupied
          FROM concatenation AS c
          LEFT JOIN concatenation_part AS p ON p.concatenation = c.id AND p.sequence = ?5
-         WHERE c.sim = ?1 AND c.sender = ?2 AND c.reference = ?3 AND c.wide = ?4 AND c.total = ?7
+         WHERE (c.sim = ?1 OR c.slot = ?10) AND c.sender = ?2 AND c.reference = ?3 AND c.wide = ?4 AND c.total = ?7
            AND CASE WHEN c.message IS NULL THEN c.opened_run > ?8 ELSE c.completed_run > ?9 END
          ORDER BY c.id DESC",
     )?;
@@ -158,7 +158,8 @@ fn choose(work: &Work<'_>, segment: &NewSegment, place: &Place, digest: &[u8]) -
                 digest,
                 place.total,
                 work.now.before(OPEN_FOR).0,
-                work.now.before(REPEAT_WINDOW).0
+                work.now.before(REPEAT_WINDOW).0,
+                segment.key.slot.as_str()
             ],
             |row| {
                 Ok(Candidate {
@@ -193,7 +194,7 @@ fn open_set(work: &Work<'_>, segment: &NewSegment, place: &Place) -> Result<i64,
         )?
         .execute(params![
             segment.key.sim,
-            segment.slot.as_str(),
+            segment.key.slot.as_str(),
             segment.sender,
             place.reference,
             place.wide,

@@ -29,7 +29,7 @@ pub(super) fn commit_segment(work: &mut Work<'_>, segment: &NewSegment, join: Jo
     if is_held(work.connection, &segment.key, &digest)? {
         return Ok(Committed::AlreadyHeld);
     }
-    let slot_name = segment.slot.as_str();
+    let slot_name = segment.key.slot.as_str();
     let returned = if let SegmentContent::SelfTest { token, .. } = &segment.content {
         self_test::issued(work.connection, slot_name, token)?
     } else {
@@ -43,12 +43,12 @@ pub(super) fn commit_segment(work: &mut Work<'_>, segment: &NewSegment, join: Jo
         SegmentContent::Discard => "discard",
     };
     let stored = StoredSegment { key: &segment.key, digest: &digest, kind };
-    if let Some(original) = deleted_lately(work, &segment.key.sim, &digest)? {
+    if let Some(original) = deleted_lately(work, &segment.key, &digest)? {
         let of = original.message;
-        insert_segment(work, &stored, slot_name, segment.received_at, Some(original.id))?;
+        insert_segment(work, &stored, segment.received_at, Some(original.id))?;
         return Ok(Committed::Repeat { of });
     }
-    let row = insert_segment(work, &stored, slot_name, segment.received_at, None)?;
+    let row = insert_segment(work, &stored, segment.received_at, None)?;
     if let Some(test) = returned {
         self_test::returned(work, test)?;
         return Ok(Committed::SelfTest);
@@ -84,9 +84,10 @@ pub(super) fn segment_deleted(work: &mut Work<'_>, key: &SegmentKey) -> Result<(
     work.connection
         .prepare_cached(
             "UPDATE segment SET deleted_run = ?1
-             WHERE sim = ?2 AND digest = ?3 AND memory = ?4 AND storage_index IS ?5 AND deleted_run IS NULL",
+             WHERE digest = ?2 AND (sim = ?3 OR slot = ?4) AND memory = ?5 AND storage_index IS ?6
+               AND deleted_run IS NULL",
         )?
-        .execute(params![work.now.0, key.sim, digest_of(&key.pdu), key.memory, key.index])?;
+        .execute(params![work.now.0, digest_of(&key.pdu), key.sim, key.slot.as_str(), key.memory, key.index])?;
     Ok(())
 }
 
@@ -165,7 +166,6 @@ pub(super) struct StoredSegment<'a> {
 pub(super) fn insert_segment(
     work: &Work<'_>,
     segment: &StoredSegment<'_>,
-    slot: &str,
     received_at: Timestamp,
     repeats: Option<i64>,
 ) -> Result<i64, StoreError> {
@@ -176,7 +176,7 @@ pub(super) fn insert_segment(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
-            slot,
+            key.slot.as_str(),
             key.sim,
             key.memory,
             key.index,
@@ -217,7 +217,7 @@ pub(super) struct Draft<'a> {
 impl<'a> Draft<'a> {
     fn of(segment: &'a NewSegment, text: &'a str) -> Self {
         Self {
-            slot: segment.slot.as_str(),
+            slot: segment.key.slot.as_str(),
             recipient: &segment.recipient,
             sender: &segment.sender,
             text,
@@ -294,9 +294,10 @@ fn is_held(connection: &Connection, key: &SegmentKey, digest: &[u8]) -> Result<b
     Ok(connection
         .prepare_cached(
             "SELECT 1 FROM segment
-             WHERE sim = ?1 AND digest = ?2 AND memory = ?3 AND storage_index IS ?4 AND deleted_run IS NULL",
+             WHERE digest = ?1 AND (sim = ?2 OR slot = ?3) AND memory = ?4 AND storage_index IS ?5
+               AND deleted_run IS NULL",
         )?
-        .exists(params![key.sim, digest, key.memory, key.index])?)
+        .exists(params![digest, key.sim, key.slot.as_str(), key.memory, key.index])?)
 }
 
 struct Original {
@@ -306,18 +307,18 @@ struct Original {
 
 /// The first segment with these bytes whose delete was confirmed within the repeat window, or that came directly then: a
 /// network that misses the confirmation sends it again, perhaps to the SIM this time.
-fn deleted_lately(work: &Work<'_>, sim: &str, digest: &[u8]) -> Result<Option<Original>, StoreError> {
+fn deleted_lately(work: &Work<'_>, key: &SegmentKey, digest: &[u8]) -> Result<Option<Original>, StoreError> {
     let since: RunTime = work.now.before(REPEAT_WINDOW);
     let found = work
         .connection
         .prepare_cached(
             "SELECT first.id, first.message
              FROM segment AS seen JOIN segment AS first ON first.id = ifnull(seen.repeats, seen.id)
-             WHERE seen.sim = ?1 AND seen.digest = ?2
-               AND (seen.deleted_run > ?3 OR (seen.storage_index IS NULL AND seen.received_run > ?3))
+             WHERE seen.digest = ?1 AND (seen.sim = ?2 OR seen.slot = ?3)
+               AND (seen.deleted_run > ?4 OR (seen.storage_index IS NULL AND seen.received_run > ?4))
              ORDER BY first.id LIMIT 1",
         )?
-        .query_row(params![sim, digest, since.0], |row| {
+        .query_row(params![digest, key.sim, key.slot.as_str(), since.0], |row| {
             Ok(Original { id: row.get("id")?, message: optional_message_id(row, "message")? })
         })
         .optional()?;

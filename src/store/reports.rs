@@ -27,14 +27,15 @@ pub(super) fn commit_report(work: &mut Work<'_>, report: &NewReport) -> Result<R
     let seen = work
         .connection
         .prepare_cached(
-            "SELECT 1 FROM segment WHERE sim = ?1 AND digest = ?2 AND (deleted_run IS NULL OR deleted_run > ?3)",
+            "SELECT 1 FROM segment WHERE digest = ?1 AND (sim = ?2 OR slot = ?3)
+                 AND (deleted_run IS NULL OR deleted_run > ?4)",
         )?
-        .exists(params![report.key.sim, digest, work.now.before(REPEAT_WINDOW).0])?;
+        .exists(params![digest, report.key.sim, report.key.slot.as_str(), work.now.before(REPEAT_WINDOW).0])?;
     if seen {
         return Ok(ReportMatch::Duplicate);
     }
     let stored = StoredSegment { key: &report.key, digest: &digest, kind: "report" };
-    let row = insert_segment(work, &stored, report.slot.as_str(), report.received_at, None)?;
+    let row = insert_segment(work, &stored, report.received_at, None)?;
     work.connection
         .prepare_cached(
             "INSERT INTO report (segment, sim, reference, recipient, status, outcome, text, received_run)

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Each entry takes a database from the `user_version` that is its index to the next.
-const MIGRATIONS: &[&str] = &[V1, V2, V3];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 /// The stamp of a message that is being worked on: it waits, but never falls due by itself.
 pub(super) const IN_HAND: i64 = i64::MAX;
@@ -262,8 +262,16 @@ CREATE TABLE recovery_try (
 CREATE INDEX recovery_try_by_slot ON recovery_try (slot, tried_run);
 ";
 
-/// Of messages in both directions what never changes, summed up (see `seal`); NULL where nobody did.
+/// What came in is looked for by its bytes and by its sender: the SIM may go by another name today.
 const V3: &str = "
+DROP INDEX segment_by_digest;
+CREATE INDEX segment_by_digest ON segment (digest);
+DROP INDEX concatenation_by_key;
+CREATE INDEX concatenation_by_key ON concatenation (sender, reference);
+";
+
+/// Of messages in both directions what never changes, summed up (see `seal`); NULL where nobody did.
+const V4: &str = "
 ALTER TABLE message ADD COLUMN seal BLOB;
 ALTER TABLE outbox ADD COLUMN seal BLOB;
 ";

@@ -99,8 +99,13 @@ impl Classified for StoreError {
 }
 
 /// Where a segment or report lies on a SIM, and which bytes it has.
+///
+/// It is the same one if slot or SIM are the same: a modem that does not tell its ICCID once must not make a second
+/// message of what is there already.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SegmentKey {
+    /// The slot it came in on.
+    pub slot: SlotId,
     /// ICCID, or what stands for it (IMSI, else the slot's name) where the modem cannot tell.
     pub sim: String,
     /// `SM`, `ME`, ...; empty for what came directly (`+CMT`, `+CDS`).
@@ -116,8 +121,6 @@ pub struct SegmentKey {
 pub struct NewSegment {
     /// Where it lies.
     pub key: SegmentKey,
-    /// The slot it came in on.
-    pub slot: SlotId,
     /// Our number; empty if none is configured.
     pub recipient: String,
     /// Originating address as shown to people.
@@ -339,8 +342,6 @@ pub struct Route {
 pub struct NewReport {
     /// Where it lies.
     pub key: SegmentKey,
-    /// The slot it came in on.
-    pub slot: SlotId,
     /// TP-MR.
     pub reference: u8,
     /// TP-RA as shown to people.

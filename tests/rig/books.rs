@@ -27,6 +27,17 @@ pub fn check_arrivals(
         *held.entry((slot.parse().unwrap(), pdu.to_owned())).or_default() += 1;
     }
     let mut faults = differences("PDU", &delivered, &held);
+    if !faults.is_empty() {
+        // Where each of them was taken from.
+        let places = "SELECT slot || ' ' || pdu || ': ' || sim || ' ' || memory || ' ' || ifnull(storage_index, '-')
+             || ', deleted ' || ifnull(deleted_run, '-') || ', received ' || received_run
+             FROM segment WHERE kind != 'report' AND repeats IS NULL ORDER BY id";
+        let unlike = |pdu: &str| faults.iter().any(|fault| fault.contains(pdu));
+        let rows = texts(store, places);
+        let told: Vec<String> =
+            rows.into_iter().filter(|row| row.split([' ', ':']).nth(1).is_some_and(unlike)).collect();
+        faults.extend(told);
+    }
     let mut messages: BTreeMap<(usize, String), usize> = BTreeMap::new();
     for row in texts(store, "SELECT slot || ' ' || text FROM message WHERE text LIKE 'in %'") {
         let (slot, text) = row.split_once(' ').unwrap();

@@ -100,12 +100,12 @@ impl Gateway {
         self.arrived.set(index);
         let segment = NewSegment {
             key: SegmentKey {
+                slot: SlotId::new("00"),
                 sim: "8949".into(),
                 memory: "SM".into(),
                 index: Some(index),
                 pdu: format!("00{index:04X}"),
             },
-            slot: SlotId::new("00"),
             recipient: NUMBER_00.into(),
             sender: "+491709999999".into(),
             network: "Vodafone.de".into(),

@@ -20,6 +20,40 @@ async fn equal_segments_on_two_indexes_are_two_messages() {
     assert_eq!(bench.visible().await.len(), 2);
 }
 
+/// A modem that did not tell its ICCID once: the IMSI stands for the SIM then.
+fn by_another_name(mut segment: NewSegment) -> NewSegment {
+    segment.key.sim = "26201".to_owned();
+    segment
+}
+
+#[tokio::test]
+async fn a_sim_that_goes_by_another_name_brings_no_second_message() {
+    let bench = Bench::new();
+    assert!(matches!(bench.receive(whole(3, "AA")).await, Committed::Stored { message: Some(_) }));
+    let again = by_another_name(whole(3, "AA"));
+    assert_eq!(bench.receive(again.clone()).await, Committed::AlreadyHeld);
+    bench.store.segment_deleted(again.key.clone()).await.unwrap();
+    assert!(matches!(bench.receive(again).await, Committed::Repeat { of: Some(_) }));
+    bench.receive(part(4, "B1", 2, 1)).await;
+    assert!(matches!(
+        bench.receive(by_another_name(part(5, "B2", 2, 2))).await,
+        Committed::Stored { message: Some(_) }
+    ));
+    assert_eq!(bench.visible().await.len(), 2);
+}
+
+#[tokio::test]
+async fn equal_segments_of_two_sims_in_two_slots_are_two_messages() {
+    let bench = Bench::new();
+    let mut other = by_another_name(whole(3, "AA"));
+    other.key.slot = SlotId::new("modem2");
+    for segment in [whole(3, "AA"), other.clone()] {
+        assert!(matches!(bench.receive(segment).await, Committed::Stored { message: Some(_) }));
+    }
+    bench.store.segment_deleted(other.key.clone()).await.unwrap();
+    assert_eq!(bench.receive(whole(3, "AA")).await, Committed::AlreadyHeld, "that one was not deleted");
+}
+
 #[tokio::test]
 async fn the_same_segment_after_its_delete_is_a_repeat_for_a_day_of_run_time() {
     let bench = Bench::new();

@@ -134,13 +134,12 @@ fn slot() -> SlotId {
 
 fn key(index: Option<u16>, pdu: &str) -> SegmentKey {
     let memory = if index.is_some() { "SM" } else { "" };
-    SegmentKey { sim: "8949".to_owned(), memory: memory.to_owned(), index, pdu: pdu.to_owned() }
+    SegmentKey { slot: slot(), sim: "8949".to_owned(), memory: memory.to_owned(), index, pdu: pdu.to_owned() }
 }
 
 fn segment(index: Option<u16>, pdu: &str, content: SegmentContent) -> NewSegment {
     NewSegment {
         key: key(index, pdu),
-        slot: slot(),
         recipient: "+491700000001".to_owned(),
         sender: "+491760000000".to_owned(),
         network: "Net".to_owned(),
@@ -194,7 +193,6 @@ fn route(parts: u16) -> Route {
 fn report(reference: u8, recipient: &str, outcome: ReportOutcome, pdu: &str) -> NewReport {
     NewReport {
         key: key(None, pdu),
-        slot: slot(),
         reference,
         recipient: recipient.to_owned(),
         status: 0,

@@ -78,7 +78,8 @@ async fn a_test_goes_out_through_its_own_sim_and_comes_back_unseen() {
 async fn what_was_never_issued_to_this_slot_is_an_ordinary_message() {
     let bench = Bench::new();
     bench.begin_test(TOKEN).await;
-    let elsewhere = NewSegment { slot: SlotId::new("modem2"), ..coming_back(2, "BB", TOKEN) };
+    let mut elsewhere = coming_back(2, "BB", TOKEN);
+    elsewhere.key.slot = SlotId::new("modem2");
     for (segment, seen) in [(coming_back(1, "AA", "0000000000000000"), 1), (elsewhere, 1)] {
         let committed = bench.receive(segment).await;
         assert!(matches!(committed, Committed::Stored { message: Some(_) }), "{committed:?}");
