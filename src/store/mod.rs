@@ -8,6 +8,7 @@ mod ballast;
 mod clock;
 mod concatenation;
 mod inbox;
+mod layout;
 mod lock;
 mod outbox;
 mod probe;

@@ -4,7 +4,10 @@
 //! a text that says so and the PDUs that are sound; one that was to be sent is sent no more. What is gone from the list
 //! of segments may come in a second time from its SIM, what is gone from the spool may be mailed a second time.
 
-use std::path::Path;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use rusqlite::{
     Connection, OpenFlags, Row, ToSql, params_from_iter,
@@ -12,8 +15,9 @@ use rusqlite::{
 };
 
 use super::{
-    inbox, outbox,
+    inbox, layout, outbox,
     rows::{digest_of, message_id, outgoing_state, part_state, policy},
+    schema::beside,
     seal,
 };
 
@@ -49,7 +53,8 @@ pub(super) fn is_sound(connection: &Connection) -> rusqlite::Result<bool> {
 /// messages are mailed at all.
 pub(super) fn salvage(from: &Path, into: &Connection, mail: bool) -> rusqlite::Result<Salvage> {
     let mut salvage = Salvage::default();
-    let Ok(source) = source(from) else { return Ok(Salvage { unreadable: true, ..salvage }) };
+    let mut copy_of_it = None;
+    let Ok(source) = source(from, &mut copy_of_it) else { return Ok(Salvage { unreadable: true, ..salvage }) };
     let transaction = into.unchecked_transaction()?;
     let mut spool_is_whole = true;
     for name in tables(into)? {
@@ -63,14 +68,51 @@ pub(super) fn salvage(from: &Path, into: &Connection, mail: bool) -> rusqlite::R
     Ok(salvage)
 }
 
-/// Fails for what is no database at all.
-fn source(path: &Path) -> rusqlite::Result<Connection> {
+/// The database, or a copy of it in which the definitions of the tables make sense. Fails for what is no database at all.
+fn source(path: &Path, copy: &mut Option<Copy>) -> rusqlite::Result<Connection> {
+    let source = reader(path)?;
+    if matches!(layout::version(&source), Ok(Some(_))) {
+        return Ok(source);
+    }
+    drop(source);
+    let made = Copy::of(path).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let copy = copy.insert(made);
+    layout::restore(&copy.0)?;
+    let source = reader(&copy.0)?;
+    tables(&source)?;
+    Ok(source)
+}
+
+fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(path, flags)?;
     source.pragma_update(None, "cell_size_check", true)?;
     source.pragma_update(None, "temp_store", "MEMORY")?;
-    tables(&source)?;
     Ok(source)
+}
+
+/// A copy that is removed in the end.
+struct Copy(PathBuf);
+
+impl Copy {
+    fn of(path: &Path) -> io::Result<Self> {
+        let copy = Self(beside(path, ".copy"));
+        fs::copy(path, &copy.0)?;
+        let log = beside(path, "-wal");
+        if log.exists() {
+            fs::copy(log, beside(&copy.0, "-wal"))?;
+        }
+        Ok(copy)
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        for suffix in ["", "-wal", "-shm"] {
+            // One that stays is overwritten the next time.
+            let _ = fs::remove_file(beside(&self.0, suffix));
+        }
+    }
 }
 
 /// Our own, those that others refer to first.
@@ -83,7 +125,7 @@ fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 
 struct Table {
     name: String,
-    /// Those that both databases know.
+    /// Those that both databases have: a later version adds its own at the end.
     columns: Vec<String>,
     /// Of a table without row numbers: the primary key.
     key: Option<Vec<String>>,
@@ -96,7 +138,7 @@ impl Table {
         };
         let all = "SELECT name FROM pragma_table_info(?1)";
         let theirs = words(source, all).unwrap_or_default();
-        let columns = words(into, all)?.into_iter().filter(|column| theirs.contains(column)).collect();
+        let columns = words(into, all)?.into_iter().take(theirs.len()).collect();
         let is_keyed: bool = into.query_row("SELECT wr FROM pragma_table_list(?1)", [&name], |row| row.get(0))?;
         let key = "SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk";
         let key = if is_keyed { Some(words(into, key)?) } else { None };

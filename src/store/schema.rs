@@ -13,12 +13,13 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{
-    OpenError,
+    OpenError, layout,
     salvage::{self, Salvage},
 };
 
-/// Each entry takes a database from the `user_version` that is its index to the next.
-const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
+/// Each entry takes a database from the `user_version` that is its index to the next, and changes tables or indexes: by
+/// those it is known, too.
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 /// The stamp of a message that is being worked on: it waits, but never falls due by itself.
 pub(super) const IN_HAND: i64 = i64::MAX;
@@ -421,9 +422,14 @@ fn open_checked(path: &Path) -> Result<Connection, Unfit> {
     let connection = connect(path)?;
     let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    // What a later version wrote is not for this one to judge.
-    let is_ours = usize::try_from(version).is_ok_and(|version| version <= MIGRATIONS.len());
-    if verdict == "ok" && (!is_ours || salvage::is_sound(&connection)?) { Ok(connection) } else { Err(Unfit::Damaged) }
+    let layout = layout::version(&connection)?;
+    let is_sound = match usize::try_from(version) {
+        Ok(version) if version <= MIGRATIONS.len() => layout == Some(version) && salvage::is_sound(&connection)?,
+        // What a later version wrote is not for this one to judge; but it may be the number that is damaged.
+        Ok(_) => layout.is_none(),
+        Err(_) => false,
+    };
+    if verdict == "ok" && is_sound { Ok(connection) } else { Err(Unfit::Damaged) }
 }
 
 fn migrated(path: &Path, connection: Connection) -> Result<Opened, OpenError> {
@@ -473,7 +479,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 /// The file whose name has more at its end.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -83,7 +83,9 @@ fn a_newer_schema_is_refused_and_left_as_it_is() {
     let Bench { folder, store, options, .. } = bench;
     drop(store);
     let path = folder.path().join("smsgate.db");
-    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let newer = rusqlite::Connection::open(&path).unwrap();
+    newer.execute_batch("CREATE TABLE news (id INTEGER); PRAGMA user_version = 99").unwrap();
+    drop(newer);
     assert!(matches!(Store::open(&path, options), Err(OpenError::Newer { found: 99, known: 4, .. })));
     assert!(!folder.path().join("smsgate.db.damaged-1").exists());
 }
