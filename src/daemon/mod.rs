@@ -38,7 +38,7 @@ use crate::{
     pool_health::{MachineCondition, StoreCondition, judge},
     router::LeastCost,
     rpc::{Backends, BindError, Limits, Methods, Server},
-    store::{OpenError, Options, Store},
+    store::{OpenError, Options, Salvage, Store},
     tls::{Reloader, TlsError},
     tpdu::{Reference, segment},
 };
@@ -263,7 +263,9 @@ fn open_store(gateway: &Gateway, surroundings: &Surroundings) -> Result<Store, O
     let path = store_path(gateway);
     let store = Store::open_with_clock(&path, options(gateway), Arc::clone(&surroundings.clock))?;
     if let Some(damaged) = store.damage() {
-        warn!(path = %damaged.display(), "the store was damaged and set aside; a new one was begun");
+        let Salvage { kept, damaged: rows, unreadable } = damaged.salvage;
+        let path = damaged.aside.display();
+        warn!(%path, kept, damaged = rows, unreadable, "the store was damaged and set aside; what is left of it was kept");
     }
     Ok(store)
 }

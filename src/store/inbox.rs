@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use super::{
     Committed, InboxQuery, Joiner, NewSegment, SegmentContent, SegmentKey, StoreError,
@@ -14,11 +14,13 @@ use super::{
     rows::{
         digest_of, message_id, micros, new_message_id, optional_message_id, optional_timestamp, origin, slot, timestamp,
     },
-    self_test,
+    seal, self_test,
     writer::Work,
 };
 use crate::model::{InboundMessage, MessageId, RunTime};
 
+/// In place of a text that is not what was written.
+pub(super) const DAMAGED: &str = "This message was damaged on the disk of the gateway: nothing of it is certain.";
 /// The same TPDU within this time of its confirmed delete is a repeat by the network.
 pub(super) const REPEAT_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
@@ -124,22 +126,23 @@ pub(super) fn read(connection: &Connection, query: &InboxQuery) -> Result<Vec<In
     Ok(found)
 }
 
-/// Reads a row that has all columns of `message`.
+/// Reads a row that has all columns of `message`. One that is not what was sealed says so in place of its text.
 pub(super) fn inbound(row: &Row<'_>) -> rusqlite::Result<InboundMessage> {
+    let is_sound = seal::holds(row, &seal::MESSAGE)?;
     Ok(InboundMessage {
         sequence: row.get("sequence")?,
         id: message_id(row, "id")?,
         slot: slot(row, "slot")?,
         recipient: row.get("recipient")?,
         sender: row.get("sender")?,
-        text: row.get("text")?,
+        text: if is_sound { row.get("text")? } else { DAMAGED.to_owned() },
         network: row.get("network")?,
         sent_at: optional_timestamp(row, "sent_at")?,
         sent_offset: row.get("sent_offset")?,
         received_at: timestamp(row, "received_at")?,
         flash: row.get("flash")?,
         parts_missing: row.get("parts_missing")?,
-        undecodable: row.get("undecodable")?,
+        undecodable: row.get::<_, bool>("undecodable")? || !is_sound,
         completes: optional_message_id(row, "completes")?,
         origin: origin(row, "origin")?,
     })
@@ -233,28 +236,23 @@ impl<'a> Draft<'a> {
 /// Adds a visible message, its mail and its count, in the caller's transaction.
 pub(super) fn add_message(work: &mut Work<'_>, draft: &Draft<'_>) -> Result<MessageId, StoreError> {
     let id = new_message_id();
-    work.connection
-        .prepare_cached(
-            "INSERT INTO message (id, slot, recipient, sender, text, network, sent_at, sent_offset, received_at,
-                 arrived_run, flash, parts_missing, undecodable, completes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-        )?
-        .execute(params![
-            id.to_string(),
-            draft.slot,
-            draft.recipient,
-            draft.sender,
-            draft.text,
-            draft.network,
-            draft.sent_at.map(micros),
-            draft.sent_offset,
-            micros(draft.received_at),
-            work.now.0,
-            draft.flash,
-            draft.parts_missing,
-            draft.undecodable,
-            draft.completes.map(|id| id.to_string())
-        ])?;
+    let values: [&dyn ToSql; seal::MESSAGE.len()] = [
+        &id.to_string(),
+        &draft.slot,
+        &draft.recipient,
+        &draft.sender,
+        &draft.text,
+        &draft.network,
+        &draft.sent_at.map(micros),
+        &draft.sent_offset,
+        &micros(draft.received_at),
+        &work.now.0,
+        &draft.flash,
+        &draft.parts_missing,
+        &draft.undecodable,
+        &draft.completes.map(|id| id.to_string()),
+    ];
+    insert_message(work.connection, &values, "sms")?;
     let sequence = work.connection.last_insert_rowid();
     if work.options.mail {
         work.connection
@@ -272,6 +270,24 @@ pub(super) fn add_message(work: &mut Work<'_>, draft: &Draft<'_>) -> Result<Mess
     }
     work.effects.arrival = Some(sequence);
     Ok(id)
+}
+
+/// Inserts a row of `message`, sealed: what [`seal::MESSAGE`] names, in its order.
+pub(super) fn insert_message(
+    connection: &Connection,
+    values: &[&dyn ToSql; seal::MESSAGE.len()],
+    origin: &str,
+) -> Result<(), StoreError> {
+    let seal = seal::of(values)?;
+    let all: Vec<&dyn ToSql> = values.iter().copied().chain([&origin as &dyn ToSql, &seal]).collect();
+    connection
+        .prepare_cached(
+            "INSERT INTO message (id, slot, recipient, sender, text, network, sent_at, sent_offset, received_at,
+                 arrived_run, flash, parts_missing, undecodable, completes, origin, seal)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        )?
+        .execute(all.as_slice())?;
+    Ok(())
 }
 
 fn is_held(connection: &Connection, key: &SegmentKey, digest: &[u8]) -> Result<bool, StoreError> {

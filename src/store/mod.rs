@@ -8,6 +8,7 @@ mod ballast;
 mod clock;
 mod concatenation;
 mod inbox;
+mod layout;
 mod lock;
 mod outbox;
 mod probe;
@@ -16,7 +17,9 @@ mod recovery;
 mod reports;
 mod retention;
 mod rows;
+mod salvage;
 mod schema;
+mod seal;
 mod self_test;
 mod sim_card;
 mod sims;
@@ -40,7 +43,8 @@ pub use clock::{ClockSource, SystemClock};
 use jiff::Timestamp;
 pub use recovery::Recoveries;
 use rusqlite::Connection;
-pub use schema::prepare_folder;
+pub use salvage::Salvage;
+pub use schema::{Damage, prepare_folder};
 pub use self_test::NewSelfTest;
 pub use sim_card::CardSeen;
 use tokio::sync::{Notify, oneshot, watch};
@@ -76,7 +80,7 @@ impl Store {
         prepare_folder(path)?;
         let lock = Lock::take(path)?;
         let open = || {
-            let schema::Opened { connection, damage } = schema::open(path)?;
+            let schema::Opened { connection, damage } = schema::open(path, options.mail)?;
             let clock = RunClock::resume(Arc::clone(&clock), &connection).map_err(database_error)?;
             recover(&connection, &options, &clock).map_err(database_error)?;
             let last = inbox::last_sequence(&connection).map_err(database_error)?;
@@ -135,10 +139,10 @@ impl Store {
         })
         .await
     }
-    /// Where a damaged database was put that this one replaces.
+    /// The damaged database that this one replaces since it was opened.
     #[must_use]
-    pub fn damage(&self) -> Option<PathBuf> {
-        self.inner.damage.clone()
+    pub fn damage(&self) -> Option<&Damage> {
+        self.inner.damage.as_ref()
     }
     /// Damaged databases that were set aside, at whatever start, and still lie there.
     #[must_use]
@@ -442,7 +446,7 @@ impl Store {
 struct Inner {
     clock: RunClock,
     signals: Arc<Signals>,
-    damage: Option<PathBuf>,
+    damage: Option<Damage>,
     options: watch::Sender<Options>,
     path: PathBuf,
     readers: Readers,

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use super::{
     NewOutgoing, OutboxJob, OutboxPart, PartState, Route, StoreError, reports,
@@ -14,12 +14,14 @@ use super::{
         count, message_id, micros, optional_slot, optional_timestamp, outgoing_state, part_state, policy, timestamp,
     },
     schema::IN_HAND,
-    sims,
+    seal, sims,
     tally::Tally,
     writer::Work,
 };
 use crate::model::{MessageId, Msisdn, OutgoingMessage, OutgoingState, ResendPolicy, RunTime};
 
+/// Why a message that is not what was accepted goes nowhere.
+pub(super) const DAMAGED: &str = "the message was damaged on the disk of the gateway";
 /// How long a report may still settle a part whose outcome a crash left open, before it is submitted again.
 const CRASH_RESOLVE: Duration = Duration::from_secs(60);
 
@@ -44,24 +46,26 @@ pub(super) fn accept(work: &mut Work<'_>, message: &NewOutgoing) -> Result<(), S
         )?
         .query_row(params![message.recipient, work.now.0], |row| row.get(0))?;
     // Accepting the same id again is the same acceptance.
+    let values: [&dyn ToSql; seal::OUTGOING.len()] = [
+        &message.id.to_string(),
+        &message.sender.as_ref().map(Msisdn::as_str),
+        &message.recipient,
+        &message.text,
+        &message.flash,
+        &message.policy.as_str(),
+        &micros(message.queued_at),
+        &work.now.0,
+        &expires.0,
+    ];
+    let seal = seal::of(&values)?;
+    let all: Vec<&dyn ToSql> = values.into_iter().chain([&reference as &dyn ToSql, &seal]).collect();
     work.connection
         .prepare_cached(
             "INSERT INTO outbox (id, asked_sender, recipient, text, flash, policy, state, queued_at, accepted_run,
-                 expires_run, next_run, offered_reference)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?8, ?9, ?8, ?10) ON CONFLICT (id) DO NOTHING",
+                 expires_run, next_run, offered_reference, seal)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?8, ?9, ?8, ?10, ?11) ON CONFLICT (id) DO NOTHING",
         )?
-        .execute(params![
-            message.id.to_string(),
-            message.sender.as_ref().map(Msisdn::as_str),
-            message.recipient,
-            message.text,
-            message.flash,
-            message.policy.as_str(),
-            micros(message.queued_at),
-            work.now.0,
-            expires.0,
-            reference
-        ])?;
+        .execute(all.as_slice())?;
     work.effects.outbox = true;
     Ok(())
 }
@@ -79,7 +83,7 @@ pub(super) fn waiting(connection: &Connection) -> Result<usize, StoreError> {
 
 /// Jobs that are due and that no dispatcher holds. They are held by the caller from now on.
 pub(super) fn due(work: &mut Work<'_>, limit: usize) -> Result<Vec<OutboxJob>, StoreError> {
-    let mut jobs = Vec::new();
+    let (mut jobs, mut damaged) = (Vec::new(), Vec::new());
     // Only the jobs handed out are read whole: a long queue of long texts is not sorted at every look.
     let mut whole = work.connection.prepare_cached("SELECT * FROM outbox WHERE sequence = ?1")?;
     let mut statement =
@@ -91,11 +95,19 @@ pub(super) fn due(work: &mut Work<'_>, limit: usize) -> Result<Vec<OutboxJob>, S
         if !work.claims.is_held(id) {
             let sequence: i64 = row.get("sequence")?;
             let mut found = whole.query([sequence])?;
-            if let Some(row) = found.next()? {
-                jobs.push(job(work.connection, row, work.now)?);
+            match found.next()? {
+                Some(row) if seal::holds(row, &seal::OUTGOING)? => jobs.push(job(work.connection, row, work.now)?),
+                Some(_) => damaged.push(id),
+                None => {}
             }
             work.claims.take(id);
         }
+    }
+    drop(rows);
+    drop((statement, whole));
+    for id in damaged {
+        let message = Message::find(work.connection, id)?;
+        end(work, &message, OutgoingState::Failed, DAMAGED)?;
     }
     Ok(jobs)
 }

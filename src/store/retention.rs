@@ -82,12 +82,12 @@ impl Batch {
 /// Stands for [`OWES_LATE_PARTS`].
 const OWES: &str = "{owes}";
 
-const BLANK_MESSAGES: &str = "UPDATE message SET text = '', blanked = 1 WHERE sequence IN
+const BLANK_MESSAGES: &str = "UPDATE message SET text = '', blanked = 1, seal = NULL WHERE sequence IN
     (SELECT sequence FROM message WHERE arrived_run < ?1 AND blanked = 0
        AND NOT EXISTS (SELECT 1 FROM spool WHERE spool.message = message.sequence) LIMIT ?2)";
 
 // A report needs no text, so a message that was sent loses it too.
-const BLANK_OUTBOX: &str = "UPDATE outbox SET text = '' WHERE sequence IN
+const BLANK_OUTBOX: &str = "UPDATE outbox SET text = '', seal = NULL WHERE sequence IN
     (SELECT sequence FROM outbox WHERE next_run IS NULL AND ifnull(done_run, sent_run) < ?1 AND text <> '' LIMIT ?2)";
 
 const BLANK_SEGMENTS: &str = "UPDATE segment SET pdu = '' WHERE id IN

@@ -12,10 +12,14 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::OpenError;
+use super::{
+    OpenError, layout,
+    salvage::{self, Salvage},
+};
 
-/// Each entry takes a database from the `user_version` that is its index to the next.
-const MIGRATIONS: &[&str] = &[V1, V2, V3];
+/// Each entry takes a database from the `user_version` that is its index to the next, and changes tables or indexes: by
+/// those it is known, too.
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 /// The stamp of a message that is being worked on: it waits, but never falls due by itself.
 pub(super) const IN_HAND: i64 = i64::MAX;
@@ -267,11 +271,26 @@ DROP INDEX concatenation_by_key;
 CREATE INDEX concatenation_by_key ON concatenation (sender, reference);
 ";
 
+/// Of messages in both directions what never changes, summed up (see `seal`); NULL where nobody did.
+const V4: &str = "
+ALTER TABLE message ADD COLUMN seal BLOB;
+ALTER TABLE outbox ADD COLUMN seal BLOB;
+";
+
 /// A checked database of the newest schema, and where a damaged one it replaces was put.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) connection: Connection,
-    pub(super) damage: Option<PathBuf>,
+    pub(super) damage: Option<Damage>,
+}
+
+/// A damaged database that was set aside.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Damage {
+    /// Where it lies.
+    pub aside: PathBuf,
+    /// What was brought from it into the new one.
+    pub salvage: Salvage,
 }
 
 /// Makes the folder of the database `path`, readable by the owner only.
@@ -289,15 +308,25 @@ pub fn prepare_folder(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Opens, checks and migrates `path`; a damaged file is set aside and a new one made. The lock must be held.
-pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
+/// Opens, checks and migrates `path`; a damaged file is set aside and a new one made, with what it still holds. The lock
+/// must be held. `mail`: whether messages are mailed.
+pub(super) fn open(path: &Path, mail: bool) -> Result<Opened, OpenError> {
     let database_error = |source| OpenError::Database { path: path.to_owned(), source };
+    let folder_error = |source| OpenError::Folder { path: path.to_owned(), source };
+    let salvaged = beside(path, ".salvaged");
+    if salvaged.exists() && !path.exists() {
+        // The power went between the two renames below.
+        put_in_place(&salvaged, path).map_err(folder_error)?;
+    }
     match open_checked(path) {
-        Ok(connection) => migrated(path, connection, None),
+        Ok(connection) => migrated(path, connection),
         Err(Unfit::Damaged) => {
-            let aside = set_aside(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
+            // What is left of it is on the disk before it is set aside.
+            let salvage = save(path, &salvaged, mail)?;
+            let aside = set_aside(path).and_then(|aside| put_in_place(&salvaged, path).map(|()| aside));
+            let aside = aside.map_err(folder_error)?;
             match open_checked(path) {
-                Ok(connection) => migrated(path, connection, Some(aside)),
+                Ok(connection) => Ok(Opened { damage: Some(Damage { aside, salvage }), ..migrated(path, connection)? }),
                 Err(Unfit::Damaged) => Err(database_error(rusqlite::Error::InvalidQuery)),
                 Err(Unfit::Sqlite(source)) => Err(database_error(source)),
                 Err(Unfit::Folder(source)) => Err(OpenError::Folder { path: path.to_owned(), source }),
@@ -306,6 +335,30 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
         Err(Unfit::Sqlite(source)) => Err(database_error(source)),
         Err(Unfit::Folder(source)) => Err(OpenError::Folder { path: path.to_owned(), source }),
     }
+}
+
+/// Makes a new database of what the damaged one at `path` still holds.
+fn save(path: &Path, salvaged: &Path, mail: bool) -> Result<Salvage, OpenError> {
+    let database_error = |source| OpenError::Database { path: salvaged.to_owned(), source };
+    for suffix in ["", "-wal", "-shm"] {
+        match fs::remove_file(beside(salvaged, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(OpenError::Folder { path: salvaged.to_owned(), source: error });
+            }
+            _ => {}
+        }
+    }
+    let connection = match open_checked(salvaged) {
+        Ok(connection) => migrated(salvaged, connection)?.connection,
+        Err(Unfit::Damaged) => return Err(database_error(rusqlite::Error::InvalidQuery)),
+        Err(Unfit::Sqlite(source)) => return Err(database_error(source)),
+        Err(Unfit::Folder(source)) => return Err(OpenError::Folder { path: salvaged.to_owned(), source }),
+    };
+    let salvage = salvage::salvage(path, &connection, mail).map_err(database_error)?;
+    // One file, so that one rename puts it in place.
+    connection.pragma_update(None, "journal_mode", "DELETE").map_err(database_error)?;
+    connection.close().map_err(|(_, source)| database_error(source))?;
+    Ok(salvage)
 }
 
 /// A connection for the writer, without the check.
@@ -367,11 +420,19 @@ fn open_checked(path: &Path) -> Result<Connection, Unfit> {
         .open(path)
         .map_err(Unfit::Folder)?;
     let connection = connect(path)?;
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict == "ok" { Ok(connection) } else { Err(Unfit::Damaged) }
+    let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let layout = layout::version(&connection)?;
+    let is_sound = match usize::try_from(version) {
+        Ok(version) if version <= MIGRATIONS.len() => layout == Some(version) && salvage::is_sound(&connection)?,
+        // What a later version wrote is not for this one to judge; but it may be the number that is damaged.
+        Ok(_) => layout.is_none(),
+        Err(_) => false,
+    };
+    if verdict == "ok" && is_sound { Ok(connection) } else { Err(Unfit::Damaged) }
 }
 
-fn migrated(path: &Path, connection: Connection, damage: Option<PathBuf>) -> Result<Opened, OpenError> {
+fn migrated(path: &Path, connection: Connection) -> Result<Opened, OpenError> {
     let database_error = |source| OpenError::Database { path: path.to_owned(), source };
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(database_error)?;
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
@@ -383,16 +444,12 @@ fn migrated(path: &Path, connection: Connection, damage: Option<PathBuf>) -> Res
             .execute_batch(&format!("BEGIN IMMEDIATE; {step} PRAGMA user_version = {version}; COMMIT;"))
             .map_err(database_error)?;
     }
-    Ok(Opened { connection, damage })
+    Ok(Opened { connection, damage: None })
 }
 
 /// Renames the database with its -wal and -shm to the first free `.damaged-<n>`.
 fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let with = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
+    let with = |suffix: &str| beside(path, suffix);
     let mut number = 1_u32;
     while with(&format!(".damaged-{number}")).exists() {
         number += 1;
@@ -405,10 +462,27 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
     }
     let aside = with(&format!(".damaged-{number}"));
     fs::rename(path, &aside)?;
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        File::open(folder)?.sync_all()?;
-    }
+    sync_folder(path)?;
     Ok(aside)
+}
+
+fn put_in_place(new: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(new, path)?;
+    sync_folder(path)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+/// The file whose name has more at its end.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// What [`set_aside`] left beside `path` and nobody has taken away, without the companions.

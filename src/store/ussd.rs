@@ -2,11 +2,13 @@
 //!
 //! The message and its mail land in one transaction. `get_sms` never sees them, and they count as no received SMS.
 
-use rusqlite::params;
+use rusqlite::{ToSql, params};
 
 use super::{
     Store, StoreError,
+    inbox::insert_message,
     rows::{micros, new_message_id},
+    seal,
     writer::Work,
 };
 use crate::model::{MessageId, SlotId};
@@ -40,21 +42,24 @@ fn commit(work: &mut Work<'_>, ussd: &NewUssd) -> Result<Option<MessageId>, Stor
     }
     let id = new_message_id();
     // USSD has no originator: the network itself speaks.
-    work.connection
-        .prepare_cached(
-            "INSERT INTO message (id, slot, recipient, sender, text, network, sent_offset, received_at, arrived_run,
-                 flash, parts_missing, undecodable, origin)
-             VALUES (?1, ?2, ?3, '', ?4, ?5, 0, ?6, ?7, 0, 0, 0, 'ussd')",
-        )?
-        .execute(params![
-            id.to_string(),
-            ussd.slot.as_str(),
-            ussd.recipient,
-            ussd.text,
-            ussd.network,
-            micros(work.wall),
-            work.now.0
-        ])?;
+    let (nobody, none) = ("", None::<i64>);
+    let values: [&dyn ToSql; seal::MESSAGE.len()] = [
+        &id.to_string(),
+        &ussd.slot.as_str(),
+        &ussd.recipient,
+        &nobody,
+        &ussd.text,
+        &ussd.network,
+        &none,
+        &0,
+        &micros(work.wall),
+        &work.now.0,
+        &false,
+        &0,
+        &false,
+        &none,
+    ];
+    insert_message(work.connection, &values, "ussd")?;
     work.connection
         .prepare_cached("INSERT INTO spool (message, spooled_run, next_run) VALUES (?1, ?2, ?2)")?
         .execute(params![work.connection.last_insert_rowid(), work.now.0])?;

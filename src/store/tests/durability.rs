@@ -63,7 +63,7 @@ async fn a_damaged_file_is_set_aside() {
     }
     fs::write(bench.path(), &bytes).unwrap();
     let bench = bench.reopen();
-    let aside = bench.store.damage().unwrap();
+    let aside = bench.store.damage().unwrap().aside.clone();
     assert_eq!(aside, bench.folder.path().join("smsgate.db.damaged-1"));
     assert_eq!(fs::read(&aside).unwrap(), bytes);
     assert!(bench.visible().await.is_empty());
@@ -72,7 +72,7 @@ async fn a_damaged_file_is_set_aside() {
     bench.store.close().await;
     fs::write(bench.path(), "this is no database at all, but it is long enough to look at").unwrap();
     let bench = bench.reopen();
-    assert_eq!(bench.store.damage().unwrap(), bench.folder.path().join("smsgate.db.damaged-2"));
+    assert_eq!(bench.store.damage().unwrap().aside, bench.folder.path().join("smsgate.db.damaged-2"));
     let bench = bench.reopen();
     assert_eq!(bench.store.damage(), None);
 }
@@ -83,8 +83,10 @@ fn a_newer_schema_is_refused_and_left_as_it_is() {
     let Bench { folder, store, options, .. } = bench;
     drop(store);
     let path = folder.path().join("smsgate.db");
-    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(Store::open(&path, options), Err(OpenError::Newer { found: 99, known: 3, .. })));
+    let newer = rusqlite::Connection::open(&path).unwrap();
+    newer.execute_batch("CREATE TABLE news (id INTEGER); PRAGMA user_version = 99").unwrap();
+    drop(newer);
+    assert!(matches!(Store::open(&path, options), Err(OpenError::Newer { found: 99, known: 4, .. })));
     assert!(!folder.path().join("smsgate.db.damaged-1").exists());
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the store through its handle, with a clock that is moved by hand.
 
 mod balance;
+mod damage;
 mod durability;
 mod inbox;
 mod outbox;
