@@ -20,6 +20,7 @@ mod schema;
 mod self_test;
 mod sim_card;
 mod sims;
+mod spending;
 mod spool;
 mod tally;
 mod types;
@@ -43,6 +44,7 @@ use rusqlite::Connection;
 pub use schema::prepare_folder;
 pub use self_test::NewSelfTest;
 pub use sim_card::CardSeen;
+pub use spending::{Allowance, SlotLimits};
 use tokio::sync::{Notify, oneshot, watch};
 pub use types::*;
 pub use ussd::NewUssd;
@@ -99,9 +101,11 @@ impl Store {
             unanswered: AtomicUsize::new(0),
         });
         let options = watch::Sender::new(options);
+        let limits = watch::Sender::<Arc<SlotLimits>>::default();
         let writer = Writer {
             path: path.to_owned(),
             options: options.subscribe(),
+            limits: limits.subscribe(),
             clock: clock.clone(),
             connection: Some(connection),
             signals: Arc::clone(&signals),
@@ -117,6 +121,7 @@ impl Store {
             signals,
             damage,
             options,
+            limits,
             path: path.to_owned(),
             readers: Readers::new(path.to_owned()),
             mailbox: Mutex::new(Some(sender)),
@@ -444,6 +449,7 @@ struct Inner {
     signals: Arc<Signals>,
     damage: Option<PathBuf>,
     options: watch::Sender<Options>,
+    limits: watch::Sender<Arc<SlotLimits>>,
     path: PathBuf,
     readers: Readers,
     mailbox: Mutex<Option<SyncSender<Box<dyn Operation>>>>,
@@ -468,6 +474,7 @@ fn recover(connection: &Connection, options: &Options, clock: &RunClock) -> rusq
         now: clock.now(),
         wall: clock.wall(),
         options,
+        limits: &SlotLimits::new(),
         effects: Effects::default(),
         claims: &mut Claims::default(),
     };

@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::OpenError;
 
 /// Each entry takes a database from the `user_version` that is its index to the next.
-const MIGRATIONS: &[&str] = &[V1, V2];
+const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 /// The stamp of a message that is being worked on: it waits, but never falls due by itself.
 pub(super) const IN_HAND: i64 = i64::MAX;
@@ -257,6 +257,18 @@ CREATE TABLE recovery_try (
     tried_run INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX recovery_try_by_slot ON recovery_try (slot, tried_run);
+";
+
+/// What was sent lately by those who have limits: `width` is the length of a step in milliseconds, `step` counts them.
+const V3: &str = "
+CREATE TABLE spending (
+    party TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    parts INTEGER NOT NULL,
+    micros INTEGER NOT NULL,
+    PRIMARY KEY (party, width, step)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// A checked database of the newest schema, and where a damaged one it replaces was put.
