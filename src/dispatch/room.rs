@@ -18,12 +18,16 @@ use crate::{
 /// How soon a SIM is looked at again of which it is not known when it has room.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// Longest a message keeps what came later from room that is too small for itself.
+const PATIENCE: Duration = Duration::from_secs(65);
+
 /// What was seen of the limits, and who waits for them.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     limited: bool,
     spending: BTreeMap<SlotId, Spending>,
-    /// SIMs that a message waits for: one that is shorter and came later must not take their room from it for ever.
+    /// SIMs whose room a message waits for that will be there soon. One that is shorter and came later must not take it,
+    /// or the longer one would never go; but for a day's limit it must not wait.
     awaited: BTreeSet<SlotId>,
     frees: Option<RunTime>,
 }
@@ -71,12 +75,16 @@ impl Room {
 
     /// A message waits for this SIM.
     pub(super) fn await_slot(&mut self, slot: &Slot, parts: u32, now: RunTime) {
-        let is_first = self.awaited.insert(slot.id.clone());
-        let frees = self.frees_at(slot, parts, now);
-        if is_first || frees.is_some() {
-            let frees = frees.unwrap_or_else(|| now.after(LOOK_AGAIN));
-            self.frees = Some(self.frees.map_or(frees, |other| other.min(frees)));
+        let frees = match self.frees_at(slot, parts, now) {
+            Some(frees) => frees,
+            // Another one that waits comes first, and its time is noted.
+            None if self.awaited.contains(&slot.id) => return,
+            None => now.after(LOOK_AGAIN),
+        };
+        if frees.since(now) <= PATIENCE {
+            self.awaited.insert(slot.id.clone());
         }
+        self.frees = Some(self.frees.map_or(frees, |other| other.min(frees)));
     }
 
     /// When those that wait are worth another look.

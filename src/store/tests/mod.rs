@@ -8,6 +8,7 @@ mod partial;
 mod reports;
 mod retention;
 mod self_test;
+mod spending;
 mod ussd;
 
 use std::{
