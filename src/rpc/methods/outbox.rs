@@ -200,9 +200,11 @@ async fn accept(
             Some(allowance) => store.enqueue_within(message, allowance).await,
             None => store.enqueue(message).await,
         };
-        let result = result.map_err(|error| match error {
-            StoreError::LimitReached(reached) => fault::limit_reached(reached.limit, reached.frees.since(store.now())),
-            error => store_fault(&error),
+        let result = result.map_err(|error| {
+            if let StoreError::LimitReached(reached) = error {
+                return fault::limit_reached(reached.limit, reached.frees.since(store.now()));
+            }
+            store_fault(&error)
         });
         report.send_replace(Some(result));
     });

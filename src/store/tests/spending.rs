@@ -35,9 +35,9 @@ impl Bench {
 }
 
 fn refusal(result: Result<(), StoreError>) -> Result<(), (SendLimit, RunTime)> {
-    result.map_err(|error| match error {
-        StoreError::LimitReached(reached) => (reached.limit, reached.frees),
-        other => panic!("{other}"),
+    result.map_err(|error| {
+        let StoreError::LimitReached(reached) = error else { panic!("{error}") };
+        (reached.limit, reached.frees)
     })
 }
 
@@ -77,10 +77,7 @@ async fn neither_a_crash_nor_a_boot_forgets_what_was_counted_and_a_second_try_co
     bench.limit(SendLimits { parts_per_day: Some(3), ..NONE });
     assert!(bench.begin(id).await.is_err());
     bench.clock.pass(DAY - HOUR);
-    assert!(
-        bench.begin(id).await.is_err(),
-        "a step counts until all of it is a day ago"
-    );
+    assert!(bench.begin(id).await.is_err(), "a step counts until all of it is a day ago");
     bench.clock.pass(Duration::from_secs(1200));
     assert_eq!(bench.begin(id).await, Ok(()));
 }
