@@ -137,10 +137,11 @@ impl Dispatch {
             .map(|seen| seen.slot)
             .collect();
         let now = self.store.now();
-        if self.room.next_look().is_some_and(|at| at <= now) {
+        let is_due = self.room.next_look().is_some_and(|at| at <= now);
+        if is_due {
             self.backlog.forget_usable();
         }
-        if self.backlog.is_news(&usable) {
+        if is_due || self.backlog.is_news(&usable) {
             self.room.forget_waiting();
         }
         for job in self.backlog.take(usable, now) {

@@ -367,6 +367,20 @@ async fn a_sim_at_its_limit_leaves_it_to_another_and_when_all_are_the_message_wa
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sim_that_is_away_when_it_has_room_again_sends_once_it_is_back() {
+    let mut bench = Bench::new(&[("00", "+49")], |_| Ok(1));
+    bench.limit(&[("00", "+49", 1)]);
+    bench.send("+491761234567", "first", ResendPolicy::Alarm).await;
+    bench.submission().await;
+    let late = bench.send("+491761234567", "late", ResendPolicy::Alarm).await;
+    bench.waits_for_room(late).await;
+    bench.set_ready("00", false);
+    bench.pass(Duration::from_secs(65)).await;
+    bench.set_ready("00", true);
+    bench.reaches(late, OutgoingState::Sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_long_message_keeps_its_turn_before_short_ones_that_came_later() {
     let mut bench = Bench::new(&[("00", "+49")], |_| Ok(1));
     bench.limit(&[("00", "+49", 2)]);
