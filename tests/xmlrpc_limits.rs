@@ -309,7 +309,7 @@ async fn a_token_at_its_limit_hears_which_it_is_and_when_to_come_again() {
         code: 400,
         message: "The message is too long: it would need 4 parts, more than this token may send.".into(),
     };
-    assert_eq!(gateway.methods.call(&caller, send(&"x".repeat(200))).await, Err(long));
+    assert_eq!(gateway.methods.call(&caller, send(&"x".repeat(260))).await, Err(long));
     assert!(gateway.methods.call(&caller, send(&"x".repeat(100))).await.is_ok(), "two parts");
     let refused = gateway.methods.call(&caller, send(&"y".repeat(100))).await.unwrap_err();
     assert_eq!(refused.code, 429);
