@@ -16,6 +16,8 @@ pub struct Sim {
     pub number: String,
     /// How the numbers begin that it may send to.
     pub prefixes: Vec<Prefix>,
+    /// How the numbers begin that it never sends to.
+    pub denied: Vec<Prefix>,
     /// Price of one segment, in millionths.
     pub cost_micros: i64,
     /// Its modem's health.
@@ -24,6 +26,8 @@ pub struct Sim {
     pub ready: bool,
     /// Messages that leave before the one to be routed would: those in its queue, and the one under way.
     pub waiting: u64,
+    /// Its limits leave room for this message now.
+    pub has_room: bool,
     /// Messages sent today.
     pub sent_today: u64,
 }
@@ -55,6 +59,8 @@ pub enum Reason {
     ChosenAsSender,
     /// Its health is CRITICAL.
     Critical,
+    /// One of its denied prefixes begins the recipient's number.
+    Denied,
     /// Another one costs less.
     DearerThanChosen,
     /// All else is equal, and the chosen one comes first by name.
@@ -65,6 +71,8 @@ pub enum Reason {
     MoreWaiting,
     /// No prefix of it begins the recipient's number.
     NoPrefix,
+    /// It has sent what it may for now.
+    NoRoom,
     /// Another SIM's number was asked for as the sender.
     NotTheSender,
     /// Its modem takes no messages now.
@@ -79,11 +87,13 @@ impl fmt::Display for Reason {
             Self::Chosen => "chosen",
             Self::ChosenAsSender => "chosen, since its number is the sender",
             Self::Critical => "its health is CRITICAL",
+            Self::Denied => "one of its denied prefixes begins the recipient's number",
             Self::DearerThanChosen => "it costs more",
             Self::LaterByName => "it comes later by name",
             Self::MoreSentToday => "it sent more messages today",
             Self::MoreWaiting => "more messages wait for it",
             Self::NoPrefix => "none of its prefixes begins the recipient's number",
+            Self::NoRoom => "it has reached a limit",
             Self::NotTheSender => "another SIM's number is the sender",
             Self::NotReady => "its modem is not ready",
             Self::WarningWhileOthersAreOk => "its health is WARNING and that of another SIM is OK",
@@ -91,9 +101,24 @@ impl fmt::Display for Reason {
     }
 }
 
+/// What a message waits for that is kept by limits alone.
+pub const AT_LIMIT: &str = "no route: each SIM that could send to this number now has reached a limit";
+
 /// Why no SIM can send.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NoRoute {
+    /// A SIM could send to this number, had it not sent what it may for now.
+    #[error("{AT_LIMIT}")]
+    AtLimit {
+        /// What keeps each SIM from sending.
+        explanation: Vec<Verdict>,
+    },
+    /// No SIM may send to this number, and one would if the number were not denied to it.
+    #[error("no route: this number begins with a denied prefix of each SIM that has a prefix for it")]
+    Denied {
+        /// `NoPrefix` or `Denied` for each SIM.
+        explanation: Vec<Verdict>,
+    },
     /// SIMs may send to this number, but none can now.
     #[error("no route: no SIM that may send to this number is healthy and ready")]
     NoneHealthy {
@@ -113,7 +138,10 @@ impl NoRoute {
     #[must_use]
     pub fn explanation(&self) -> &[Verdict] {
         match self {
-            Self::NoPrefix { explanation } | Self::NoneHealthy { explanation } => explanation,
+            Self::AtLimit { explanation }
+            | Self::Denied { explanation }
+            | Self::NoPrefix { explanation }
+            | Self::NoneHealthy { explanation } => explanation,
         }
     }
 }
@@ -121,8 +149,8 @@ impl NoRoute {
 impl Classified for NoRoute {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::NoPrefix { .. } => ErrorClass::Permanent,
-            Self::NoneHealthy { .. } => ErrorClass::Transient,
+            Self::Denied { .. } | Self::NoPrefix { .. } => ErrorClass::Permanent,
+            Self::AtLimit { .. } | Self::NoneHealthy { .. } => ErrorClass::Transient,
         }
     }
 }
@@ -139,7 +167,8 @@ pub trait RoutingModel: Send + Sync {
 }
 
 /// The cheapest healthy SIM with a matching prefix; among equally cheap ones the one for which fewest messages wait, then
-/// the one that sent least today, then the first by name. A SIM whose number is the wanted sender goes first, prefixes or not, if it can send.
+/// the one that sent least today, then the first by name. A SIM whose number is the wanted sender goes first, prefixes or
+/// not, if it can send. No SIM sends to a number that is denied to it, and none while its limits leave no room.
 ///
 /// SIMs of health WARNING are used only if none is OK, and CRITICAL ones never. A short code goes only to a SIM that has
 /// a prefix of digits for it: a `+` prefix begins no short code.
@@ -148,7 +177,7 @@ pub struct LeastCost;
 
 impl RoutingModel for LeastCost {
     fn choose(&self, sims: &[Sim], recipient: &Recipient, sender: &str) -> Result<Choice, NoRoute> {
-        if let Some(forced) = wanted_sender(sims, sender) {
+        if let Some(forced) = wanted_sender(sims, recipient.as_str(), sender) {
             let reason_of = |sim: &Sim| if sim.slot == *forced { Reason::ChosenAsSender } else { Reason::NotTheSender };
             return Ok(Choice { slot: forced.clone(), explanation: explain(sims, reason_of) });
         }
@@ -164,18 +193,32 @@ impl RoutingModel for LeastCost {
         });
         match best {
             Some(best) => Ok(Choice { slot: best.slot.clone(), explanation }),
-            None if explanation.iter().all(|verdict| verdict.reason == Reason::NoPrefix) => {
-                Err(NoRoute::NoPrefix { explanation })
-            }
-            None => Err(NoRoute::NoneHealthy { explanation }),
+            None => Err(no_route(explanation)),
         }
     }
 }
 
+/// What the verdicts come to if none is a choice.
+fn no_route(explanation: Vec<Verdict>) -> NoRoute {
+    let some = |reason: Reason| explanation.iter().any(|verdict| verdict.reason == reason);
+    if some(Reason::NoRoom) {
+        NoRoute::AtLimit { explanation }
+    } else if some(Reason::Critical) || some(Reason::NotReady) {
+        NoRoute::NoneHealthy { explanation }
+    } else if some(Reason::Denied) {
+        NoRoute::Denied { explanation }
+    } else {
+        NoRoute::NoPrefix { explanation }
+    }
+}
+
 /// The slot whose number is `sender`, if it can send. Of several with one number, the first by name.
-fn wanted_sender<'a>(sims: &'a [Sim], sender: &str) -> Option<&'a SlotId> {
+fn wanted_sender<'a>(sims: &'a [Sim], number: &str, sender: &str) -> Option<&'a SlotId> {
     let ours = sims.iter().filter(|sim| !sender.is_empty() && sim.number == sender);
-    ours.filter(|sim| state_obstacle(sim).is_none()).map(|sim| (sim.health, &sim.slot)).min().map(|(_, slot)| slot)
+    ours.filter(|sim| !is_denied(sim, number) && state_obstacle(sim).is_none())
+        .map(|sim| (sim.health, &sim.slot))
+        .min()
+        .map(|(_, slot)| slot)
 }
 
 /// What keeps this SIM from sending, the lasting things first.
@@ -183,14 +226,23 @@ fn obstacle(sim: &Sim, number: &str) -> Option<Reason> {
     if !sim.prefixes.iter().any(|prefix| prefix.matches(number)) {
         return Some(Reason::NoPrefix);
     }
+    if is_denied(sim, number) {
+        return Some(Reason::Denied);
+    }
     state_obstacle(sim)
 }
 
 fn state_obstacle(sim: &Sim) -> Option<Reason> {
     match sim.health {
         HealthLevel::Critical => Some(Reason::Critical),
-        HealthLevel::Ok | HealthLevel::Warning => (!sim.ready).then_some(Reason::NotReady),
+        HealthLevel::Ok | HealthLevel::Warning if !sim.ready => Some(Reason::NotReady),
+        HealthLevel::Ok | HealthLevel::Warning => (!sim.has_room).then_some(Reason::NoRoom),
     }
+}
+
+/// Denied is denied: no longer prefix that is allowed makes up for it.
+fn is_denied(sim: &Sim, number: &str) -> bool {
+    sim.denied.iter().any(|prefix| prefix.matches(number))
 }
 
 /// Why `best` was preferred to `sim`.
@@ -225,8 +277,10 @@ mod tests {
             prefixes: prefixes.split_whitespace().map(|prefix| Prefix::parse(prefix).unwrap()).collect(),
             cost_micros,
             health: HealthLevel::Ok,
+            denied: Vec::new(),
             ready: true,
             waiting: 0,
+            has_room: true,
             sent_today: 0,
         }
     }
@@ -290,6 +344,34 @@ mod tests {
         sims[1].health = HealthLevel::Critical;
         assert_eq!(reasons(&sims, "+49", "+2"), [Reason::Chosen, Reason::NoPrefix]);
         assert_eq!(reasons(&sims, "+49", "+99"), [Reason::Chosen, Reason::NoPrefix]);
+    }
+
+    #[test]
+    fn a_denied_prefix_is_denied_however_long_an_allowed_one_is() {
+        let mut sims = [sim("a", "+49 +4917612", 1), sim("bb", "+", 9)];
+        sims[0].denied = vec![Prefix::parse("+49176").unwrap()];
+        assert_eq!(reasons(&sims, "+491761234", ""), [Reason::Denied, Reason::Chosen]);
+        assert_eq!(reasons(&sims, "+491712345", ""), [Reason::Chosen, Reason::DearerThanChosen]);
+        // Nor does asking for it as the sender.
+        assert_eq!(reasons(&sims, "+491761234", "+1"), [Reason::Denied, Reason::Chosen]);
+        sims[1].denied = vec![Prefix::parse("+4").unwrap()];
+        let refused = LeastCost.choose(&sims, &Recipient::parse("+491761234", true).unwrap(), "").unwrap_err();
+        assert!(matches!(refused, NoRoute::Denied { .. }) && refused.class() == ErrorClass::Permanent, "{refused}");
+        sims[1].denied.clear();
+        sims[1].health = HealthLevel::Critical;
+        let refused = LeastCost.choose(&sims, &Recipient::parse("+491761234", true).unwrap(), "").unwrap_err();
+        assert!(matches!(refused, NoRoute::NoneHealthy { .. }), "it may go once the other one is healthy: {refused}");
+    }
+
+    #[test]
+    fn a_sim_without_room_is_no_route_and_another_takes_its_place() {
+        let mut sims = [sim("a", "+", 1), sim("bb", "+", 9), sim("ccc", "+43", 1)];
+        sims[0].has_room = false;
+        assert_eq!(reasons(&sims, "+49", ""), [Reason::NoRoom, Reason::Chosen, Reason::NoPrefix]);
+        assert_eq!(reasons(&sims, "+49", "+1"), [Reason::NoRoom, Reason::Chosen, Reason::NoPrefix]);
+        sims[1].ready = false;
+        let refused = LeastCost.choose(&sims, &Recipient::parse("+49", true).unwrap(), "").unwrap_err();
+        assert_eq!((refused.to_string().as_str(), refused.class()), (AT_LIMIT, ErrorClass::Transient));
     }
 
     #[test]

@@ -11,25 +11,32 @@ enum Outcome {
     Slot(String),
     Never,
     NotNow,
+    AtLimit,
 }
 
 /// The manual's rules, one after the other.
 fn model(sims: &[Sim], recipient: &str, sender: &str) -> Outcome {
-    let can_send = |sim: &&Sim| sim.ready && sim.health != HealthLevel::Critical;
+    let begins = |prefix: &Prefix| {
+        let prefix: Vec<char> = prefix.as_str().chars().collect();
+        recipient.chars().take(prefix.len()).collect::<Vec<_>>() == prefix
+    };
+    let works = |sim: &&Sim| sim.ready && sim.health != HealthLevel::Critical;
+    let can_send = |sim: &&Sim| works(sim) && sim.has_room;
+    let sims: Vec<&Sim> = sims.iter().filter(|sim| !sim.denied.iter().any(begins)).collect();
     let mut left: Vec<&Sim> =
-        sims.iter().filter(|sim| sim.number == sender && !sender.is_empty()).filter(can_send).collect();
+        sims.iter().copied().filter(|sim| sim.number == sender && !sender.is_empty()).filter(can_send).collect();
     if left.is_empty() {
-        let begins = |prefix: &Prefix| {
-            let prefix: Vec<char> = prefix.as_str().chars().collect();
-            recipient.chars().take(prefix.len()).collect::<Vec<_>>() == prefix
-        };
-        left = sims.iter().filter(|sim| sim.prefixes.iter().any(begins)).collect();
+        left = sims.iter().copied().filter(|sim| sim.prefixes.iter().any(begins)).collect();
         if left.is_empty() {
             return Outcome::Never;
         }
-        left.retain(can_send);
+        left.retain(works);
         if left.is_empty() {
             return Outcome::NotNow;
+        }
+        left.retain(can_send);
+        if left.is_empty() {
+            return Outcome::AtLimit;
         }
         if left.iter().any(|sim| sim.health == HealthLevel::Ok) {
             left.retain(|sim| sim.health == HealthLevel::Ok);
@@ -56,15 +63,19 @@ fn sim() -> impl Strategy<Value = Sim> {
     let health = prop_oneof![Just(HealthLevel::Ok), Just(HealthLevel::Warning), Just(HealthLevel::Critical)];
     let prefixes = prop::collection::vec(prop_oneof!["[+]?[12]{1,3}", Just("+".to_owned())], 0..4);
     let own_number = prop_oneof![Just(String::new()), "[+][12]"];
-    (own_number, prefixes, 0..3i64, health, prop::bool::weighted(0.8), 0..3u64, 0..3u64).prop_map(
-        |(number, prefixes, cost_micros, health, ready, waiting, sent_today)| Sim {
+    let denied = prop::collection::vec("[+]?[12]{1,3}", 0..2);
+    let states = (health, prop::bool::weighted(0.8), prop::bool::weighted(0.8));
+    (own_number, prefixes, denied, 0..3i64, states, 0..3u64, 0..3u64).prop_map(
+        |(number, prefixes, denied, cost_micros, (health, ready, has_room), waiting, sent_today)| Sim {
             slot: SlotId::new(""),
             number,
             prefixes: prefixes.iter().filter_map(|prefix| Prefix::parse(prefix).ok()).collect(),
+            denied: denied.iter().filter_map(|prefix| Prefix::parse(prefix).ok()).collect(),
             cost_micros,
             health,
             ready,
             waiting,
+            has_room,
             sent_today,
         },
     )
@@ -86,7 +97,8 @@ proptest! {
         let result = LeastCost.choose(&sims, &parsed, &sender);
         let outcome = match &result {
             Ok(choice) => Outcome::Slot(choice.slot.to_string()),
-            Err(NoRoute::NoPrefix { .. }) => Outcome::Never,
+            Err(NoRoute::Denied { .. } | NoRoute::NoPrefix { .. }) => Outcome::Never,
+            Err(NoRoute::AtLimit { .. }) => Outcome::AtLimit,
             Err(NoRoute::NoneHealthy { .. }) => Outcome::NotNow,
         };
         prop_assert_eq!(outcome, model(&sims, &recipient, &sender));

@@ -20,6 +20,7 @@ use std::{
 
 use rustls::pki_types::ServerName;
 use smsgate::{
+    model::SendLimits,
     rpc::{
         Caller, Connection, Limits, Server,
         wire::{Call, Fault, Value, parse_response, write_call},
@@ -293,6 +294,34 @@ async fn a_full_queue_gives_no_id() {
     assert_eq!(gateway.methods.call(&caller, send("c")).await, Err(full));
     let long = Fault { code: 400, message: "The message is too long: it would need more than 255 parts.".into() };
     assert_eq!(gateway.methods.call(&caller, send(&"x".repeat(20_000))).await, Err(long));
+}
+
+#[tokio::test]
+async fn a_token_at_its_limit_hears_which_it_is_and_when_to_come_again() {
+    let gateway = Gateway::start_with(Limits::default(), |api| {
+        api.token_send_sms.push(bcrypt::hash("tok-other", 4).unwrap());
+        api.token_limits = SendLimits { parts_per_minute: Some(3), parts_per_day: None, micros_per_day: None };
+    })
+    .await;
+    let (connection, _lives) = Connection::open(Ipv4Addr::LOCALHOST.into());
+    let caller = Caller { connection, stopping: gateway.stop.clone() };
+    let long = Fault {
+        code: 400,
+        message: "The message is too long: it would need 4 parts, more than this token may send.".into(),
+    };
+    assert_eq!(gateway.methods.call(&caller, send(&"x".repeat(260))).await, Err(long));
+    assert!(gateway.methods.call(&caller, send(&"x".repeat(100))).await.is_ok(), "two parts");
+    let refused = gateway.methods.call(&caller, send(&"y".repeat(100))).await.unwrap_err();
+    assert_eq!(refused.code, 429);
+    let rest = refused.message.strip_prefix("This token has reached its limit of 3 parts per minute. Try again in ");
+    let seconds: u32 = rest.and_then(|rest| rest.strip_suffix(" s.")).unwrap().parse().unwrap();
+    assert!((55..=65).contains(&seconds), "{seconds}");
+    assert!(gateway.methods.call(&caller, send("z")).await.is_ok(), "there is room for one part");
+    assert_eq!(gateway.methods.call(&caller, send("z")).await.unwrap_err().code, 429);
+    let mut other = send("from another token");
+    other.params[0] = Value::string("tok-other");
+    assert!(gateway.methods.call(&caller, other).await.is_ok());
+    assert_eq!(gateway.store.outbox_waiting().await.unwrap(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

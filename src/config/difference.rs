@@ -202,6 +202,7 @@ fn api_keys(old: &Api, new: &Api) -> Vec<(String, bool)> {
         allow_short_codes,
         repost_window,
         queue_limit,
+        token_limits,
     } = old;
     let mut keys = named([
         ("enable_send_sms", *enable_send_sms == new.enable_send_sms),
@@ -218,6 +219,8 @@ fn api_keys(old: &Api, new: &Api) -> Vec<(String, bool)> {
         ("allow_short_codes", *allow_short_codes == new.allow_short_codes),
         ("repost_window", *repost_window == new.repost_window),
         ("queue_limit", *queue_limit == new.queue_limit),
+        ("max_parts_per_minute", token_limits.parts_per_minute == new.token_limits.parts_per_minute),
+        ("max_parts_per_day", token_limits.parts_per_day == new.token_limits.parts_per_day),
     ]);
     let added = new.token_get_sms.keys().filter(|slot| !token_get_sms.contains_key(*slot));
     for slot in token_get_sms.keys().chain(added) {
@@ -266,6 +269,8 @@ fn changed(old: &Slot, new: &Slot) -> Option<SlotChange> {
         account_balance_warning_micros,
         account_balance_critical_micros,
         prefixes,
+        denied_prefixes,
+        limits,
         costs_per_sms_micros,
         health_check_interval,
         imei,
@@ -300,6 +305,10 @@ fn changed(old: &Slot, new: &Slot) -> Option<SlotChange> {
         ("account_balance_warning", *account_balance_warning_micros == new.account_balance_warning_micros),
         ("account_balance_critical", *account_balance_critical_micros == new.account_balance_critical_micros),
         ("prefixes", *prefixes == new.prefixes),
+        ("denied_prefixes", *denied_prefixes == new.denied_prefixes),
+        ("max_parts_per_minute", limits.parts_per_minute == new.limits.parts_per_minute),
+        ("max_parts_per_day", limits.parts_per_day == new.limits.parts_per_day),
+        ("max_costs_per_day", limits.micros_per_day == new.limits.micros_per_day),
         ("costs_per_sms", *costs_per_sms_micros == new.costs_per_sms_micros),
         ("health_check_interval", *health_check_interval == new.health_check_interval),
         ("email_address", *email_address == new.email_address),
@@ -395,6 +404,8 @@ mod tests {
             ("api", "allow_short_codes=yes"),
             ("api", "repost_window=0"),
             ("api", "queue_limit=7"),
+            ("api", "max_parts_per_minute=7"),
+            ("api", "max_parts_per_day=7"),
             ("modempool", "health_check_interval=7"),
             ("modempool", "sms_self_test_interval=daily"),
             ("modempool", "serial_ports_hint_file=/h"),
@@ -454,6 +465,10 @@ mod tests {
             ("account_balance_warning=9", Adapted(vec!["account_balance_warning"])),
             ("account_balance_critical=2", Adapted(vec!["account_balance_critical"])),
             ("prefixes=+49", Adapted(vec!["prefixes"])),
+            ("denied_prefixes=+49", Adapted(vec!["denied_prefixes"])),
+            ("max_parts_per_minute=7", Adapted(vec!["max_parts_per_minute"])),
+            ("max_parts_per_day=7", Adapted(vec!["max_parts_per_day"])),
+            ("max_costs_per_day=7", Adapted(vec!["max_costs_per_day"])),
             ("health_check_interval=7", Adapted(vec!["health_check_interval"])),
             ("email_address=a@b", Adapted(vec!["email_address"])),
             ("ussd_allowed=*100#", Adapted(vec!["ussd_allowed"])),

@@ -11,7 +11,7 @@ use super::{
     nearest::nearest,
     values::{self, Problem},
 };
-use crate::model::{ResendPolicy, SlotId};
+use crate::model::{ResendPolicy, SendLimits, SlotId};
 
 /// Everything in `smsgate.conf`.
 #[derive(Clone, Debug)]
@@ -118,6 +118,8 @@ pub struct Api {
     pub repost_window: Duration,
     /// `queue_limit`: most messages waiting to be sent before send_sms answers 503 (default 10000).
     pub queue_limit: usize,
+    /// `max_parts_per_minute`, `max_parts_per_day`: what each token may send.
+    pub token_limits: SendLimits,
 }
 
 /// How often each SIM sends itself a test SMS.
@@ -369,6 +371,11 @@ impl Api {
             queue_limit: fields.parsed("queue_limit", 10_000, |text| {
                 Ok(usize::try_from(values::integer(text, 1, 1_000_000)?).unwrap_or(usize::MAX))
             }),
+            token_limits: SendLimits {
+                parts_per_minute: fields.optional("max_parts_per_minute", values::parts),
+                parts_per_day: fields.optional("max_parts_per_day", values::parts),
+                micros_per_day: None,
+            },
         };
         api.check(fields);
         api
@@ -420,6 +427,7 @@ impl fmt::Debug for Api {
             .field("allow_short_codes", &self.allow_short_codes)
             .field("repost_window", &self.repost_window)
             .field("queue_limit", &self.queue_limit)
+            .field("token_limits", &self.token_limits)
             .finish()
     }
 }

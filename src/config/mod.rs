@@ -195,6 +195,7 @@ mod tests {
         assert_eq!(slot.ussd_account_balance_regexp.as_str(), r"(\d+[\,\.]\d\d)");
         assert_eq!((slot.account_balance_warning_micros, slot.account_balance_critical_micros), (5_000_000, 1_000_000));
         assert_eq!((slot.currency.as_str(), slot.encoding), ("EUR", SimEncoding::Gsm));
+        assert!(slot.limits.is_none() && slot.denied_prefixes.is_empty() && api.token_limits.is_none());
         assert!(slot.prefixes.is_empty() && slot.imei.is_none() && slot.email_address.is_none());
     }
 
@@ -233,6 +234,8 @@ mod tests {
             ("api", "message_lifetime = 0", "`message_lifetime` is out of range"),
             ("api", "allow_short_codes = 2", "`allow_short_codes` is neither"),
             ("api", "repost_window = -1", "`repost_window` is out of range"),
+            ("api", "max_parts_per_minute = 0", "`max_parts_per_minute` is out of range"),
+            ("api", "max_parts_per_day = many", "`max_parts_per_day` is not a whole number"),
             ("api", "queue_limit = 0", "`queue_limit` is out of range"),
             ("modempool", "sms_self_test_interval = yearly", "`sms_self_test_interval` is unknown"),
             (
@@ -276,6 +279,11 @@ mod tests {
             ("account_balance_critical = 0,5", "`account_balance_critical` has a comma"),
             ("account_balance_critical = 6", "`account_balance_critical` is above"),
             ("prefixes = +49 abc", "`prefixes` has an entry that begins no phone number"),
+            ("denied_prefixes = 0900x", "`denied_prefixes` has an entry that begins no phone number"),
+            ("max_parts_per_minute = 0", "`max_parts_per_minute` is out of range; write a whole number from 1"),
+            ("max_parts_per_day = -1", "`max_parts_per_day` is out of range"),
+            ("max_costs_per_day = 0,50", "`max_costs_per_day` has a comma"),
+            ("max_costs_per_day = 0.08", "`max_costs_per_day` is less than one SMS costs"),
             ("health_check_interval = inf", "`health_check_interval` has an unknown unit"),
             ("encoding = UTF-8", "`encoding` is unknown; write GSM or UCS2"),
             ("email_address = x", "`email_address` is not a mail address"),

@@ -11,7 +11,7 @@ use super::{
     ini::Ini,
     values::{self, Problem},
 };
-use crate::model::{Imei, Mmi, Msisdn, Prefix, Service, SlotId};
+use crate::model::{Imei, Mmi, Msisdn, Prefix, SendLimits, Service, SlotId};
 
 /// The character set used for USSD (`encoding`).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -61,6 +61,10 @@ pub struct Slot {
     pub account_balance_critical_micros: i64,
     /// `prefixes`, blank or comma separated. Empty = this SIM sends to nobody.
     pub prefixes: Vec<Prefix>,
+    /// `denied_prefixes`: how the numbers begin that this SIM never sends to, whatever `prefixes` and senders say.
+    pub denied_prefixes: Vec<Prefix>,
+    /// `max_parts_per_minute`, `max_parts_per_day`, `max_costs_per_day`.
+    pub limits: SendLimits,
     /// `costs_per_sms`, in millionths of the currency unit.
     pub costs_per_sms_micros: i64,
     /// `health_check_interval` (default 600 s).
@@ -139,6 +143,12 @@ impl Slot {
             account_balance_warning_micros: fields.parsed("account_balance_warning", 5_000_000, values::micros),
             account_balance_critical_micros: fields.parsed("account_balance_critical", 1_000_000, values::micros),
             prefixes: fields.parsed("prefixes", Vec::new(), prefixes),
+            denied_prefixes: fields.parsed("denied_prefixes", Vec::new(), prefixes),
+            limits: SendLimits {
+                parts_per_minute: fields.optional("max_parts_per_minute", values::parts),
+                parts_per_day: fields.optional("max_parts_per_day", values::parts),
+                micros_per_day: fields.optional("max_costs_per_day", values::micros),
+            },
             costs_per_sms_micros: cost.unwrap_or_default(),
             health_check_interval: fields.seconds("health_check_interval", 600, 1),
             imei: imei(fields, is_glob(&port)),
@@ -154,6 +164,11 @@ impl Slot {
             let span = fields.key_span("account_balance_critical");
             let message = "`account_balance_critical` is above `account_balance_warning`";
             fields.error_at(span, message, "the warning has to come first: exchange them");
+        }
+        if slot.limits.micros_per_day.is_some_and(|most| most < slot.costs_per_sms_micros.max(1)) {
+            let span = fields.key_span("max_costs_per_day");
+            let message = "`max_costs_per_day` is less than one SMS costs, so this SIM would never send";
+            fields.error_at(span, message, "raise it above `costs_per_sms`, or leave `prefixes` empty");
         }
         if let Some(code) = &slot.ussd_account_balance
             && let Some(refusal) = slot.ussd_refusal(code)

@@ -57,6 +57,11 @@ pub(super) fn integer(text: &str, least: u64, most: u64) -> Result<u64, Problem>
     number.filter(|number| (least..=most).contains(number)).ok_or_else(|| Problem::new("is out of range", remedy()))
 }
 
+/// The most parts of SMS in some time.
+pub(super) fn parts(text: &str) -> Result<u32, Problem> {
+    Ok(u32::try_from(integer(text, 1, 1_000_000)?).unwrap_or(u32::MAX))
+}
+
 /// Seconds, or a number with one of the units s, min, h, d.
 pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, Problem> {
     let text = text.trim();

@@ -2,6 +2,7 @@
 
 mod control;
 mod housekeeping;
+mod limits;
 mod machine;
 mod modems;
 mod ports;
@@ -133,7 +134,7 @@ impl Daemon {
         let now = Arc::clone(&config.borrow());
         let Config { gateway, slots } = &*now;
         let certificate = load_certificate(gateway)?;
-        let store = open_store(gateway, &surroundings)?;
+        let store = open_store(&now, &surroundings)?;
         let intake = CancellationToken::new();
         let work = CancellationToken::new();
         let fallen = CancellationToken::new();
@@ -157,7 +158,7 @@ impl Daemon {
             store: store.clone(),
             pool: modems.pool().clone(),
             health,
-            text_fits: |text| segment(text, Reference::Narrow(0), None).is_ok(),
+            parts_of: |text| u32::try_from(segment(text, Reference::Narrow(0), None).ok()?.len()).ok(),
         });
         let methods = match methods {
             Ok(methods) => methods,
@@ -259,9 +260,10 @@ fn log_notice(notice: Option<String>) {
     }
 }
 
-fn open_store(gateway: &Gateway, surroundings: &Surroundings) -> Result<Store, OpenError> {
+fn open_store(Config { gateway, slots }: &Config, surroundings: &Surroundings) -> Result<Store, OpenError> {
     let path = store_path(gateway);
     let store = Store::open_with_clock(&path, options(gateway), Arc::clone(&surroundings.clock))?;
+    store.set_limits(limits::of_slots(slots));
     if let Some(damaged) = store.damage() {
         let Salvage { kept, damaged: rows, unreadable } = damaged.salvage;
         let path = damaged.aside.display();

@@ -9,7 +9,7 @@ use std::{path::Path, sync::Arc};
 
 use tracing::{error, info, warn};
 
-use super::{Daemon, certificate_of, log_notice, options, run::Grounds, settings};
+use super::{Daemon, certificate_of, limits, log_notice, options, run::Grounds, settings};
 use crate::{
     config::{Config, Difference, Gateway, Severity},
     config_files::load_folder,
@@ -57,6 +57,7 @@ impl Daemon {
         difference.keep_what_needs_a_restart(&old, &mut config);
         let config = Arc::new(config);
         self.store.set_options(options(&config.gateway));
+        self.store.set_limits(limits::of_slots(&config.slots));
         self.config.send_replace(Arc::clone(&config));
         self.renew_certificate();
         if difference.touches_ports() {

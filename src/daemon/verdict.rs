@@ -1,5 +1,5 @@
 //! Keeps the health of the whole gateway: judged anew at every change, the store looked at at the pool's
-//! `health_check_interval` and the machine each minute; published for those who ask, logged once a change of level.
+//! `health_check_interval`, the machine each minute, limits to sending (where there are any) every few seconds; published for those who ask, logged once a change of level.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::machine::Machine;
+use super::{limits, machine::Machine};
 use crate::{
     config::Config,
     model::{Health, HealthLevel},
@@ -23,6 +23,8 @@ use crate::{
 const COMMIT: Duration = Duration::from_secs(10);
 /// How often the machine is looked at, which costs a few reads.
 const MACHINE: Duration = Duration::from_secs(60);
+/// How often it is looked at who has reached a limit, where there are any.
+const LIMITS: Duration = Duration::from_secs(5);
 /// Longest a look at the machine may take before the last one counts again.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -44,11 +46,13 @@ impl Verdict {
         let mut machine =
             MachineCondition { appliance: self.machine.appliance.is_some(), ..MachineCondition::default() };
         let (mut looked, mut machine_round) = (None, Instant::now());
+        let (mut limited, mut limits_round) = (Health::ok(), Instant::now());
         loop {
             // Subscribed before looking, so that no change falls between.
             let changed = self.pool.changed();
-            self.publish(&store, &machine);
-            let interval = self.config.borrow_and_update().gateway.modempool.health_check_interval;
+            self.publish(&store, &machine, &limited);
+            let config = Arc::clone(&self.config.borrow_and_update());
+            let interval = config.gateway.modempool.health_check_interval;
             let round = looked.map_or_else(Instant::now, |at| at + interval);
             tokio::select! {
                 () = cancel.cancelled() => return,
@@ -58,6 +62,11 @@ impl Verdict {
                 () = sleep_until(round) => {
                     store = condition(&self.store).await;
                     looked = Some(Instant::now());
+                }
+                () = sleep_until(limits_round), if limits::are_there(&config) || limited != Health::ok() => {
+                    // A store that fails is told of by its own round.
+                    limited = limits::health(&self.store, &config).await.unwrap_or(limited);
+                    limits_round = Instant::now() + LIMITS;
                 }
                 () = sleep_until(machine_round) => {
                     machine = self.look(machine).await;
@@ -74,9 +83,10 @@ impl Verdict {
         timeout(LOOK, looking).await.ok().and_then(Result::ok).unwrap_or(before)
     }
 
-    fn publish(&mut self, store: &StoreCondition, machine: &MachineCondition) {
+    fn publish(&mut self, store: &StoreCondition, machine: &MachineCondition, limits: &Health) {
         let mail = self.mail.borrow_and_update().clone();
-        let health = judge(&self.pool.snapshots(), Some(&mail), store, machine);
+        let mut health = judge(&self.pool.snapshots(), Some(&mail), store, machine);
+        health.merge(limits.clone());
         let before = self.published.send_replace(health.clone()).level;
         if before == health.level {
             return;

@@ -56,9 +56,14 @@ impl Backlog {
         self.surplus.entry(Some(slot)).or_default().push(job.id);
     }
 
+    /// Whether [`take`](Self::take) would look at everything.
+    pub(super) fn is_news(&self, usable: &BTreeSet<SlotId>) -> bool {
+        self.usable != *usable
+    }
+
     /// What is worth another look: all, if other SIMs are usable than at the last call, else what has outlived its time.
     pub(super) fn take(&mut self, usable: BTreeSet<SlotId>, now: RunTime) -> Vec<OutboxJob> {
-        if self.usable != usable {
+        if self.is_news(&usable) {
             self.usable = usable;
             // Called up with the others, whatever it waited for.
             let ids: Vec<MessageId> = std::mem::take(&mut self.aside).into_values().flatten().collect();

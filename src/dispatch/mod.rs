@@ -7,6 +7,7 @@
 mod backlog;
 mod backoff;
 mod queue;
+mod room;
 mod transmit;
 
 use std::{
@@ -28,12 +29,13 @@ use crate::{
     config::Config,
     model::{Classified, ErrorClass, HealthLevel, MessageId, Msisdn, OutgoingState, Recipient, SlotId},
     pool::Pool,
-    router::{NoRoute, RoutingModel, Sim},
+    router::{AT_LIMIT, NoRoute, Reason, RoutingModel, Sim, Verdict},
     store::{OutboxJob, Store, StoreError},
 };
 use backlog::Backlog;
 pub use backoff::retry_delay;
 use queue::Queues;
+use room::Room;
 use transmit::Transmission;
 
 /// Most messages held in memory; the rest waits in the store.
@@ -60,6 +62,9 @@ pub struct Dispatch {
     sent_today: BTreeMap<SlotId, u32>,
     counted_on: Option<jiff::civil::Date>,
     backlog: Backlog,
+    room: Room,
+    /// Messages in the backlog of which the store does not know yet that limits keep them there.
+    held_up: Vec<MessageId>,
     /// What the store has to be told and could not be yet.
     owed: Vec<Owed>,
 }
@@ -82,6 +87,8 @@ impl Dispatch {
             sent_today: BTreeMap::new(),
             counted_on: None,
             backlog: Backlog::default(),
+            room: Room::default(),
+            held_up: Vec::new(),
             owed: Vec::new(),
         }
     }
@@ -100,6 +107,8 @@ impl Dispatch {
                 generations.mark_unchanged();
                 self.backlog.forget_usable();
             }
+            let config = Arc::clone(&self.config.borrow());
+            self.room.look(&self.store, &config).await;
             self.reconsider(&mut queues);
             self.take_jobs(&mut queues).await;
             self.relieve(&mut queues);
@@ -120,9 +129,19 @@ impl Dispatch {
         while let Ok(Some(_)) = timeout_at(deadline, running.join_next()).await {}
     }
 
-    /// Looks again at what no SIM could take, when other SIMs are usable than before, and at what has outlived its time.
+    /// Looks again at what no SIM could take, when other SIMs are usable than before or one may have room again, and at
+    /// what has outlived its time.
     fn reconsider(&mut self, queues: &mut Queues) {
-        for job in self.backlog.take(self.usable(), self.store.now()) {
+        let usable = self.usable();
+        let now = self.store.now();
+        let is_due = self.room.next_look().is_some_and(|at| at <= now);
+        if is_due {
+            self.backlog.forget_usable();
+        }
+        if is_due || self.backlog.is_news(&usable) {
+            self.room.forget_waiting();
+        }
+        for job in self.backlog.take(usable, now) {
             self.place(job, queues);
         }
     }
@@ -164,7 +183,7 @@ impl Dispatch {
     }
 
     /// Gives a job to the queue of the SIM it would take now, or says why it cannot go.
-    fn place(&mut self, job: OutboxJob, queues: &mut Queues) {
+    fn place(&mut self, mut job: OutboxJob, queues: &mut Queues) {
         let id = job.id;
         if job.lifetime_over || job.expires <= self.store.now() {
             let state =
@@ -172,7 +191,7 @@ impl Dispatch {
             self.owed.push(Owed::Ended { id, state, cause: "message lifetime is over".to_owned() });
             return;
         }
-        match self.choose(&job, queues) {
+        match self.choose(&job, queues, None) {
             Ok(slot) if queues.waiting_for(&slot) >= QUEUE_MOST => self.backlog.out_of_turn(slot, &job),
             Ok(slot) => queues.push(slot, job),
             Err(no_route) if no_route.class() == ErrorClass::Permanent => {
@@ -181,6 +200,9 @@ impl Dispatch {
             }
             Err(no_route) => {
                 debug!(message_id = %id, cause = %no_route, "no SIM can take it now");
+                if let NoRoute::AtLimit { explanation } = &no_route {
+                    self.hold_up(&mut job, explanation);
+                }
                 self.backlog.without_sim(job);
             }
         }
@@ -193,7 +215,7 @@ impl Dispatch {
         for from in queues.held_up() {
             while usable.iter().any(|slot| queues.ahead_in(slot) == 0) {
                 let better = |job: &OutboxJob| {
-                    let choice = self.choose(job, queues).ok();
+                    let choice = self.choose(job, queues, None).ok();
                     choice.filter(|choice| *choice != from && queues.ahead_in(choice) == 0)
                 };
                 let found = queues
@@ -206,12 +228,25 @@ impl Dispatch {
         }
     }
 
+    /// Notes what a message waits for that limits alone keep from going.
+    fn hold_up(&mut self, job: &mut OutboxJob, explanation: &[Verdict]) {
+        let (parts, now) = (self.room.parts_left(job), self.store.now());
+        let full = |slot: &SlotId| explanation.iter().any(|it| it.slot == *slot && it.reason == Reason::NoRoom);
+        for slot in self.config.borrow().slots.iter().filter(|slot| full(&slot.id)) {
+            self.room.await_slot(slot, parts, now);
+        }
+        if job.cause != AT_LIMIT {
+            AT_LIMIT.clone_into(&mut job.cause);
+            self.held_up.push(job.id);
+        }
+    }
+
     /// Starts the head of every queue whose slot is free.
     fn start_ready(&mut self, queues: &mut Queues, running: &mut JoinSet<()>) {
         while let Some((slot, job)) = queues.next_free() {
             let expired = job.expires <= self.store.now();
             // The world may have changed since the job was placed: health, balance, a cheaper SIM back.
-            match self.choose(&job, queues) {
+            match self.choose(&job, queues, Some(&slot)) {
                 Ok(choice) if choice == slot && !expired => {
                     let config = Arc::clone(&self.config.borrow());
                     let Some(config) = config.slots.iter().find(|candidate| candidate.id == slot) else {
@@ -258,11 +293,19 @@ impl Dispatch {
                 }
             }
         }
+        if !self.held_up.is_empty()
+            && let Err(error) = self.store.waits_for(std::mem::take(&mut self.held_up), AT_LIMIT).await
+        {
+            // It is only shown; nothing is decided by it.
+            warn!(%error, "cannot record what messages wait for");
+        }
         self.backlog.set_aside(&self.store).await;
     }
 
-    fn choose(&self, job: &OutboxJob, queues: &Queues) -> Result<SlotId, NoRoute> {
+    /// The SIM that would take a job now. It has waited its turn for the room of the slot `queued_for`.
+    fn choose(&self, job: &OutboxJob, queues: &Queues, queued_for: Option<&SlotId>) -> Result<SlotId, NoRoute> {
         let config = Arc::clone(&self.config.borrow());
+        let (parts, now) = (self.room.parts_left(job), self.store.now());
         let sims: Vec<Sim> = config
             .slots
             .iter()
@@ -273,22 +316,30 @@ impl Dispatch {
                     slot: slot.id.clone(),
                     number: slot.phone_number.as_ref().map(ToString::to_string).unwrap_or_default(),
                     prefixes: slot.prefixes.clone(),
+                    denied: slot.denied_prefixes.clone(),
                     cost_micros: slot.costs_per_sms_micros,
                     health: snapshot.health.level,
                     ready: snapshot.ready,
                     waiting: u64::try_from(queues.ahead_in(&slot.id)).unwrap_or(u64::MAX),
+                    has_room: self.room.is_there(slot, parts, queued_for == Some(&slot.id), now),
                     sent_today: self.sent_today.get(&slot.id).copied().unwrap_or(0).into(),
                 })
             })
             .collect();
         if let Some(pinned) = &job.pinned {
             // Parts of one message that come from two numbers are never joined by the recipient's phone.
-            let usable = |sim: &&Sim| sim.slot == *pinned && sim.ready && sim.health < HealthLevel::Critical;
-            return sims
-                .iter()
-                .find(usable)
-                .map(|sim| sim.slot.clone())
-                .ok_or_else(|| NoRoute::NoneHealthy { explanation: Vec::new() });
+            let sim = sims.iter().find(|sim| sim.slot == *pinned);
+            return match sim {
+                Some(sim) if sim.denied.iter().any(|prefix| prefix.matches(&job.recipient)) => {
+                    Err(NoRoute::Denied { explanation: Vec::new() })
+                }
+                Some(sim) if sim.ready && sim.health < HealthLevel::Critical && sim.has_room => Ok(sim.slot.clone()),
+                Some(sim) if sim.ready && sim.health < HealthLevel::Critical => {
+                    let explanation = vec![Verdict { slot: sim.slot.clone(), reason: Reason::NoRoom }];
+                    Err(NoRoute::AtLimit { explanation })
+                }
+                Some(_) | None => Err(NoRoute::NoneHealthy { explanation: Vec::new() }),
+            };
         }
         let recipient =
             Recipient::parse(&job.recipient, true).map_err(|_| NoRoute::NoPrefix { explanation: Vec::new() })?;
@@ -311,12 +362,14 @@ impl Dispatch {
     }
 
     async fn next_look(&self, queues: &Queues) -> Duration {
+        let now = self.store.now();
         let longest = if self.owed.is_empty() && !self.backlog.is_overfull() { IDLE_ROUND } else { RECORD_PAUSE };
+        let longest = self.room.next_look().map_or(longest, |at| at.since(now).min(longest));
         if queues.len() + self.backlog.len() >= LOOKAHEAD {
             return longest;
         }
         match self.store.outbox_next_due().await {
-            Ok(Some(due)) => due.since(self.store.now()).min(longest),
+            Ok(Some(due)) => due.since(now).min(longest),
             Ok(None) => longest,
             Err(_) => RECORD_PAUSE,
         }

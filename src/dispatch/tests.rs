@@ -14,7 +14,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    model::{Health, ModemSnapshot, ResendPolicy},
+    model::{Health, ModemSnapshot, ResendPolicy, SendLimits},
     modem::{
         Request, SubmitError,
         sample::{config, slot},
@@ -369,4 +369,116 @@ async fn a_message_that_waits_goes_as_soon_as_another_configuration_lets_it() {
     bench.config.send_replace(config(slots("+41")));
     bench.submission().await;
     bench.reaches(id, OutgoingState::Sent).await;
+}
+
+impl Bench {
+    /// From now on the slots have these limits of parts per minute.
+    fn limit(&self, slots: &[(&str, &str, u32)]) {
+        let slots: Vec<_> = slots
+            .iter()
+            .map(|(name, prefix, parts)| {
+                let mut slot = slot(name, prefix);
+                slot.limits = SendLimits { parts_per_minute: Some(*parts), ..SendLimits::default() };
+                slot
+            })
+            .collect();
+        self.store.set_limits(slots.iter().map(|slot| (slot.id.clone(), slot.limits)).collect());
+        self.config.send_replace(config(slots));
+        self.modems.keys().for_each(|slot| self.set_ready(slot.as_str(), true));
+    }
+
+    async fn waits_for_room(&self, id: MessageId) {
+        let cause = async {
+            while !self.store.outgoing(id).await.unwrap().unwrap().cause.contains("limit") {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(SOON, cause).await.expect("the cause says that a limit is reached");
+        assert_eq!(self.store.outgoing(id).await.unwrap().unwrap().state, OutgoingState::Queued);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sim_at_its_limit_leaves_it_to_another_and_when_all_are_the_message_waits() {
+    let mut bench = Bench::new(&[("00", "+49"), ("01", "+49")], |_| Ok(1));
+    bench.limit(&[("00", "+49", 1), ("01", "+49", 2)]);
+    let mut went = Vec::new();
+    for _ in 0..3 {
+        bench.send("+491761234567", "hello", ResendPolicy::Alarm).await;
+        went.push(bench.submission().await);
+    }
+    went.sort();
+    assert_eq!(went, ["00", "01", "01"]);
+    let late = bench.send("+491761234567", "late", ResendPolicy::Alarm).await;
+    bench.waits_for_room(late).await;
+    assert!(bench.submitted.try_recv().is_err());
+    bench.pass(Duration::from_secs(65)).await;
+    bench.submission().await;
+    bench.reaches(late, OutgoingState::Sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sim_that_is_away_when_it_has_room_again_sends_once_it_is_back() {
+    let mut bench = Bench::new(&[("00", "+49")], |_| Ok(1));
+    bench.limit(&[("00", "+49", 1)]);
+    bench.send("+491761234567", "first", ResendPolicy::Alarm).await;
+    bench.submission().await;
+    let late = bench.send("+491761234567", "late", ResendPolicy::Alarm).await;
+    bench.waits_for_room(late).await;
+    bench.set_ready("00", false);
+    bench.pass(Duration::from_secs(65)).await;
+    bench.set_ready("00", true);
+    bench.reaches(late, OutgoingState::Sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_message_keeps_its_turn_before_short_ones_that_came_later() {
+    let mut bench = Bench::new(&[("00", "+49")], |_| Ok(1));
+    bench.limit(&[("00", "+49", 2)]);
+    bench.send("+491761234567", "first", ResendPolicy::Alarm).await;
+    bench.submission().await;
+    let long = bench.send("+491761234567", &"long ".repeat(50), ResendPolicy::Alarm).await;
+    bench.waits_for_room(long).await;
+    let short = bench.send("+491761234567", "short", ResendPolicy::Alarm).await;
+    bench.waits_for_room(short).await;
+    assert!(bench.submitted.try_recv().is_err(), "there is room for the short one, but it is not its turn");
+    bench.pass(Duration::from_secs(65)).await;
+    bench.reaches(long, OutgoingState::Sent).await;
+    bench.waits_for_room(short).await;
+    bench.pass(Duration::from_secs(65)).await;
+    bench.reaches(short, OutgoingState::Sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_longer_than_the_limit_goes_part_by_part() {
+    let mut bench = Bench::new(&[("00", "+49")], |_| Ok(1));
+    bench.limit(&[("00", "+49", 2)]);
+    let long = bench.send("+491761234567", &"long ".repeat(80), ResendPolicy::Alarm).await;
+    for _ in 0..2 {
+        bench.submission().await;
+    }
+    bench.waits_for_room(long).await;
+    let message = bench.store.outgoing(long).await.unwrap().unwrap();
+    assert_eq!((message.parts, message.parts_sent), (3, 2));
+    bench.pass(Duration::from_secs(65)).await;
+    bench.submission().await;
+    bench.reaches(long, OutgoingState::Sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_raised_limit_and_a_denied_prefix_count_at_once() {
+    let mut bench = Bench::new(&[("00", "+")], |_| Ok(1));
+    bench.limit(&[("00", "+", 1)]);
+    bench.send("+491", "first", ResendPolicy::Alarm).await;
+    bench.submission().await;
+    let second = bench.send("+491", "second", ResendPolicy::Alarm).await;
+    bench.waits_for_room(second).await;
+    bench.limit(&[("00", "+", 2)]);
+    bench.reaches(second, OutgoingState::Sent).await;
+    let mut denying = slot("00", "+");
+    denying.denied_prefixes = vec![crate::model::Prefix::parse("+881").unwrap()];
+    bench.config.send_replace(config(vec![denying]));
+    let satellite = bench.send("+8816123", "dear", ResendPolicy::Alarm).await;
+    bench.reaches(satellite, OutgoingState::Failed).await;
+    assert!(bench.store.outgoing(satellite).await.unwrap().unwrap().cause.contains("denied"));
 }

@@ -55,6 +55,11 @@ impl Transmission {
         match self.send().await {
             Ok(()) => info!(message_id = %self.job.id, modem = %self.slot.id, "message sent"),
             Err(Stop::Recorded) => {}
+            Err(Stop::Store(StoreError::LimitReached(reached))) => {
+                info!(message_id = %self.job.id, modem = %self.slot.id, "waits: {reached}");
+                let (id, cause) = (self.job.id, reached.to_string());
+                let _ = self.insist(|| self.store.deferred(id, &cause, reached.frees)).await;
+            }
             Err(Stop::Store(error)) => {
                 warn!(message_id = %self.job.id, modem = %self.slot.id, %error, "not sent, as the store failed");
                 let id = self.job.id;
@@ -152,8 +157,9 @@ impl Transmission {
         match outcome {
             Ok(reference) => {
                 let recorded = self.insist(|| self.store.part_sent(id, number, reference, next)).await;
-                if matches!(recorded, Err(StoreError::PartLeft { .. })) {
-                    // A report has settled the next part meanwhile: this one's reference counts all the same.
+                if matches!(recorded, Err(StoreError::PartLeft { .. } | StoreError::LimitReached(_))) {
+                    // A report has settled the next part meanwhile, or it has to wait: this one's reference counts all
+                    // the same.
                     self.insist(|| self.store.part_sent(id, number, reference, None)).await?;
                 }
                 recorded?;

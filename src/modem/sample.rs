@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::{
     config::{self, Config, SimEncoding, Slot, Source},
-    model::{Prefix, SlotId},
+    model::{Prefix, SendLimits, SlotId},
     self_test::text::compose,
     store::ClockSource,
     tpdu::{Address, Deliver, Incoming, Reference, ServiceCentreTimestamp, encode_incoming, segment},
@@ -80,6 +80,8 @@ pub(crate) fn slot(name: &str, prefix: &str) -> Slot {
         account_balance_warning_micros: 0,
         account_balance_critical_micros: 0,
         prefixes: vec![Prefix::parse(prefix).unwrap()],
+        denied_prefixes: Vec::new(),
+        limits: SendLimits::default(),
         costs_per_sms_micros: 90_000,
         health_check_interval: Duration::from_secs(600),
         imei: None,

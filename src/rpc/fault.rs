@@ -1,6 +1,9 @@
 //! Faults: the one place where a failure gets its code and the text a client sees. Internal detail never gets here.
 
+use std::time::Duration;
+
 use super::wire::{Fault, ParseError};
+use crate::model::SendLimit;
 
 /// 400: an argument is not what it has to be.
 pub(crate) fn bad_argument(message: impl Into<String>) -> Fault {
@@ -20,6 +23,12 @@ pub(crate) fn not_enabled() -> Fault {
 /// 429: too many wrong tokens from this address.
 pub(crate) fn too_many_attempts(seconds: u64) -> Fault {
     Fault { code: 429, message: format!("Too many wrong tokens from this address. Try again in {seconds} s.") }
+}
+
+/// 429: this token has sent what it may.
+pub(crate) fn limit_reached(limit: SendLimit, wait: Duration) -> Fault {
+    let seconds = wait.as_millis().div_ceil(1000).max(1);
+    Fault { code: 429, message: format!("This token has reached its limit of {limit}. Try again in {seconds} s.") }
 }
 
 /// 503: cannot be taken now.

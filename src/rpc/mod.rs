@@ -7,6 +7,7 @@ mod auth;
 mod connection;
 mod fault;
 mod methods;
+mod party;
 mod repost;
 mod server;
 mod value;
@@ -14,4 +15,5 @@ pub mod wire;
 
 pub use connection::{Connection, Lifeline};
 pub use methods::{Backends, Caller, Methods};
+pub use party::party_of;
 pub use server::{BindError, Limits, Server};

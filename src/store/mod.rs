@@ -23,6 +23,7 @@ mod seal;
 mod self_test;
 mod sim_card;
 mod sims;
+mod spending;
 mod spool;
 mod tally;
 mod types;
@@ -47,6 +48,7 @@ pub use salvage::Salvage;
 pub use schema::{Damage, prepare_folder};
 pub use self_test::NewSelfTest;
 pub use sim_card::CardSeen;
+pub use spending::{Allowance, SlotLimits};
 use tokio::sync::{Notify, oneshot, watch};
 pub use types::*;
 pub use ussd::NewUssd;
@@ -103,9 +105,11 @@ impl Store {
             unanswered: AtomicUsize::new(0),
         });
         let options = watch::Sender::new(options);
+        let limits = watch::Sender::<Arc<SlotLimits>>::default();
         let writer = Writer {
             path: path.to_owned(),
             options: options.subscribe(),
+            limits: limits.subscribe(),
             clock: clock.clone(),
             connection: Some(connection),
             signals: Arc::clone(&signals),
@@ -121,6 +125,7 @@ impl Store {
             signals,
             damage,
             options,
+            limits,
             path: path.to_owned(),
             readers: Readers::new(path.to_owned()),
             mailbox: Mutex::new(Some(sender)),
@@ -448,6 +453,7 @@ struct Inner {
     signals: Arc<Signals>,
     damage: Option<Damage>,
     options: watch::Sender<Options>,
+    limits: watch::Sender<Arc<SlotLimits>>,
     path: PathBuf,
     readers: Readers,
     mailbox: Mutex<Option<SyncSender<Box<dyn Operation>>>>,
@@ -472,6 +478,7 @@ fn recover(connection: &Connection, options: &Options, clock: &RunClock) -> rusq
         now: clock.now(),
         wall: clock.wall(),
         options,
+        limits: &SlotLimits::new(),
         effects: Effects::default(),
         claims: &mut Claims::default(),
     };

@@ -14,7 +14,7 @@ use super::{
         count, message_id, micros, optional_slot, optional_timestamp, outgoing_state, part_state, policy, timestamp,
     },
     schema::IN_HAND,
-    seal, sims,
+    seal, sims, spending,
     tally::Tally,
     writer::Work,
 };
@@ -440,6 +440,7 @@ fn job(connection: &Connection, row: &Row<'_>, now: RunTime) -> Result<OutboxJob
         state: outgoing_state(row, "state")?,
         lifetime_over: expires <= now,
         expires,
+        cause: row.get("cause")?,
         failures: row.get("failures")?,
         pinned: if begun || is_self_test { optional_slot(row, "slot")? } else { None },
         reference: row.get("reference")?,
@@ -449,7 +450,7 @@ fn job(connection: &Connection, row: &Row<'_>, now: RunTime) -> Result<OutboxJob
     })
 }
 
-/// Writes the intent to submit a part. One that is in `sending` already was begun with the part before it.
+/// Writes the intent to submit a part, and counts it where the slot has limits. One that is in `sending` already was begun with the part before it.
 fn begin(work: &mut Work<'_>, message: &Message, part: u16) -> Result<(), StoreError> {
     let state = work
         .connection
@@ -464,6 +465,7 @@ fn begin(work: &mut Work<'_>, message: &Message, part: u16) -> Result<(), StoreE
             return Err(StoreError::PartLeft { id: message.id, part });
         }
     }
+    spending::part_leaves(work, message.sequence)?;
     work.connection
         .prepare_cached(
             "UPDATE outbox_segment SET state = 'sending', submissions = submissions + 1, submitted_run = ?3,

@@ -10,6 +10,7 @@ use rusqlite::params;
 use super::{
     StoreError,
     concatenation::{OPEN_FOR, OWES_LATE_PARTS},
+    spending,
     writer::Work,
 };
 
@@ -60,6 +61,7 @@ pub(super) fn retain(work: &mut Work<'_>) -> Result<Batch, StoreError> {
         let rows = work.connection.prepare_cached(statement)?.execute(params![metadata, BATCH_ROWS, NEWEST])?;
         batch.note(true, rows);
     }
+    spending::forget(work)?;
     work.connection.prepare_cached("DELETE FROM recipient WHERE used_run < ?1")?.execute([metadata])?;
     work.connection
         .prepare_cached(

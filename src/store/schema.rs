@@ -19,7 +19,7 @@ use super::{
 
 /// Each entry takes a database from the `user_version` that is its index to the next, and changes tables or indexes: by
 /// those it is known, too.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
 
 /// The stamp of a message that is being worked on: it waits, but never falls due by itself.
 pub(super) const IN_HAND: i64 = i64::MAX;
@@ -275,6 +275,18 @@ CREATE INDEX concatenation_by_key ON concatenation (sender, reference);
 const V4: &str = "
 ALTER TABLE message ADD COLUMN seal BLOB;
 ALTER TABLE outbox ADD COLUMN seal BLOB;
+";
+
+/// What was sent lately by those who have limits: `width` is the length of a step in milliseconds, `step` counts them.
+const V5: &str = "
+CREATE TABLE spending (
+    party TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    parts INTEGER NOT NULL,
+    micros INTEGER NOT NULL,
+    PRIMARY KEY (party, width, step)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// A checked database of the newest schema, and where a damaged one it replaces was put.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use jiff::Timestamp;
 
 use crate::model::{
-    Classified, ErrorClass, InboundMessage, MessageId, Msisdn, OutgoingState, ResendPolicy, RunTime, SlotId,
+    Classified, ErrorClass, InboundMessage, MessageId, Msisdn, OutgoingState, Reached, ResendPolicy, RunTime, SlotId,
 };
 
 /// How a store works; may be changed while it does.
@@ -71,6 +71,9 @@ pub enum StoreError {
         /// The limit reached.
         limit: usize,
     },
+    /// A SIM or a token has sent what it may for now. Nothing was changed.
+    #[error("{0}")]
+    LimitReached(Reached),
     /// A row that had to be there is not.
     #[error("no message {0}")]
     NoSuchMessage(MessageId),
@@ -90,9 +93,12 @@ pub enum StoreError {
 impl Classified for StoreError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Busy | Self::Closed | Self::Full { .. } | Self::PartLeft { .. } | Self::Sqlite(_) => {
-                ErrorClass::Transient
-            }
+            Self::Busy
+            | Self::Closed
+            | Self::Full { .. }
+            | Self::LimitReached(_)
+            | Self::PartLeft { .. }
+            | Self::Sqlite(_) => ErrorClass::Transient,
             Self::NoSuchMessage(_) => ErrorClass::Permanent,
         }
     }
@@ -271,6 +277,8 @@ pub struct OutboxJob {
     pub lifetime_over: bool,
     /// When its lifetime is over.
     pub expires: RunTime,
+    /// Why it failed last, or what it waits for.
+    pub cause: String,
     /// Failed tries so far, for the back-off.
     pub failures: u32,
     /// The parts, once routed; empty before.

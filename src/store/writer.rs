@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::{Options, StoreError, clock::RunClock, lock::Lock, schema};
+use super::{Options, SlotLimits, StoreError, clock::RunClock, lock::Lock, schema};
 use crate::model::{MessageId, RunTime};
 
 /// Operations that may wait; more is an answer ([`StoreError::Busy`]).
@@ -37,6 +37,7 @@ pub(super) struct Work<'a> {
     pub(super) now: RunTime,
     pub(super) wall: Timestamp,
     pub(super) options: &'a Options,
+    pub(super) limits: &'a SlotLimits,
     pub(super) effects: Effects,
     pub(super) claims: &'a mut Claims,
 }
@@ -175,6 +176,7 @@ pub(super) struct Signals {
 pub(super) struct Writer {
     pub(super) path: PathBuf,
     pub(super) options: watch::Receiver<Options>,
+    pub(super) limits: watch::Receiver<Arc<SlotLimits>>,
     pub(super) clock: RunClock,
     pub(super) connection: Option<Connection>,
     pub(super) signals: Arc<Signals>,
@@ -285,11 +287,13 @@ impl Writer {
         connection.execute_batch("SAVEPOINT operation")?;
         let mark = claims.log.len();
         let options = self.options.borrow().clone();
+        let limits = Arc::clone(&self.limits.borrow());
         let mut work = Work {
             connection,
             now: self.clock.now(),
             wall: self.clock.wall(),
             options: &options,
+            limits: &limits,
             effects: progress.effects,
             claims,
         };

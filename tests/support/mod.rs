@@ -15,7 +15,7 @@ use std::{
 use jiff::Timestamp;
 use smsgate::{
     config::{self, Api, Config, SimEncoding, Slot, Source},
-    model::{Health, ModemSnapshot, Msisdn, Prefix, ResendPolicy, SlotId, UssdStep},
+    model::{Health, ModemSnapshot, Msisdn, Prefix, ResendPolicy, SendLimits, SlotId, UssdStep},
     modem::{Request, UssdAsk, UssdError},
     pool::{Pool, SlotHandle},
     rpc::{Backends, Limits, Methods, Server},
@@ -82,7 +82,7 @@ impl Gateway {
             store: store.clone(),
             pool: Pool::new(handles),
             health: seen,
-            text_fits: |text| text.chars().count() <= 255 * 67,
+            parts_of: |text| u32::try_from(text.chars().count().div_ceil(67)).ok().filter(|parts| *parts <= 255),
         };
         let methods = Methods::start(backends).expect("the token checker");
         let server =
@@ -200,6 +200,7 @@ fn api() -> Api {
         allow_short_codes: false,
         repost_window: Duration::from_secs(5),
         queue_limit: 10_000,
+        token_limits: SendLimits::default(),
     }
 }
 
@@ -222,6 +223,8 @@ fn slot(name: &str, number: &str) -> Slot {
         account_balance_warning_micros: 5_000_000,
         account_balance_critical_micros: 1_000_000,
         prefixes: vec![Prefix::parse("+").expect("a prefix")],
+        denied_prefixes: Vec::new(),
+        limits: SendLimits::default(),
         costs_per_sms_micros: 90_000,
         health_check_interval: Duration::from_secs(600),
         imei: None,

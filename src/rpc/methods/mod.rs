@@ -42,8 +42,8 @@ pub struct Backends {
     pub pool: Pool,
     /// Health of the whole gateway.
     pub health: watch::Receiver<Health>,
-    /// Whether a text fits into as many segments as one message can have.
-    pub text_fits: fn(&str) -> bool,
+    /// How many segments a text takes; `None` if it is more than one message can have.
+    pub parts_of: fn(&str) -> Option<u32>,
 }
 
 /// Every method of the interface. Cheap to clone.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     super::{
         fault,
+        party::party_of,
         repost::{CallDigest, Outcome},
         value::Arguments,
         wire::{Fault, Value},
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     config::Api,
     model::{MessageId, Msisdn, OutgoingMessage, OutgoingState, Recipient, ResendPolicy},
-    store::NewOutgoing,
+    store::{Allowance, NewOutgoing, StoreError},
 };
 
 /// How long a broken connection may take to be noticed on a busy machine when a call comes that looks like its repost.
@@ -39,13 +40,13 @@ pub(super) async fn send(context: &Context<'_>, caller: &Caller, params: Vec<Val
     if !api.enable_send_sms {
         return Err(fault::not_enabled());
     }
-    let policy = policy(context, caller, &token).await?;
+    let (policy, hash) = policy(context, caller, &token).await?;
     let recipient = Recipient::parse(&recipient, api.allow_short_codes)
         .map_err(|_| fault::bad_argument("Invalid recipient format."))?;
     let sender = chosen_sender(context, &sender)?;
-    if !(context.backends.text_fits)(&text) {
-        return Err(fault::bad_argument("The message is too long: it would need more than 255 parts."));
-    }
+    let parts = (context.backends.parts_of)(&text)
+        .ok_or_else(|| fault::bad_argument("The message is too long: it would need more than 255 parts."))?;
+    let allowance = allowance(api, &hash, parts)?;
 
     let digest = call_digest(context, &token, sender.as_ref(), &recipient, &text, flash);
     let message = NewOutgoing {
@@ -58,7 +59,7 @@ pub(super) async fn send(context: &Context<'_>, caller: &Caller, params: Vec<Val
         queued_at: context.backends.store.wall(),
         lifetime: api.message_lifetime,
     };
-    let (id, outcome) = accept(context, caller, digest, message).await;
+    let (id, outcome) = accept(context, caller, digest, message, allowance).await;
     settled(outcome).await.map(|()| Value::string(id.to_string()))
 }
 
@@ -117,22 +118,31 @@ async fn look_up(context: &Context<'_>, id: &str) -> Result<Option<OutgoingMessa
     context.backends.store.outgoing(id).await.map_err(|error| store_fault(&error))
 }
 
-/// Lets the call go on if the token may send, and says which policy it follows.
-async fn policy(context: &Context<'_>, caller: &Caller, token: &SecretString) -> Result<ResendPolicy, Fault> {
+/// Lets the call go on if the token may send, and says which policy it follows and by which hash it is known.
+async fn policy(context: &Context<'_>, caller: &Caller, token: &SecretString) -> Result<(ResendPolicy, String), Fault> {
     let Api { token_send_sms, once_tokens, alarm_tokens, resend_policy, .. } = &context.config.gateway.api;
     let hashes: BTreeSet<String> = [token_send_sms, once_tokens, alarm_tokens].into_iter().flatten().cloned().collect();
     let opened = context.opened(caller, token, hashes).await?;
     let any_of = |hashes: &[String]| hashes.iter().any(|hash| opened.contains(hash));
-    if !any_of(token_send_sms) {
-        return Err(fault::invalid_token());
-    }
-    Ok(if any_of(once_tokens) {
+    let known_by = token_send_sms.iter().find(|hash| opened.contains(*hash)).ok_or_else(fault::invalid_token)?;
+    let policy = if any_of(once_tokens) {
         ResendPolicy::Once
     } else if any_of(alarm_tokens) {
         ResendPolicy::Alarm
     } else {
         *resend_policy
-    })
+    };
+    Ok((policy, known_by.clone()))
+}
+
+/// What a message of so many parts takes of what its token may send; `None` where that is not limited.
+fn allowance(api: &Api, hash: &str, parts: u32) -> Result<Option<Allowance>, Fault> {
+    let limits = api.token_limits;
+    if limits.most_parts().is_some_and(|most| parts > most) {
+        let message = format!("The message is too long: it would need {parts} parts, more than this token may send.");
+        return Err(fault::bad_argument(message));
+    }
+    Ok((!limits.is_none()).then(|| Allowance { party: party_of(hash), limits, parts }))
 }
 
 /// The SIM the caller asks for: none if the text is empty or no number of ours.
@@ -172,6 +182,7 @@ async fn accept(
     caller: &Caller,
     call: CallDigest,
     message: NewOutgoing,
+    allowance: Option<Allowance>,
 ) -> (MessageId, Outcome) {
     let window = context.config.gateway.api.repost_window;
     if let Some(rival) = context.reposts.rival(window, &call, &caller.connection, now()) {
@@ -185,7 +196,16 @@ async fn accept(
     }
     let store = context.backends.store.clone();
     tokio::spawn(async move {
-        let result = store.enqueue(message).await.map_err(|error| store_fault(&error));
+        let result = match allowance {
+            Some(allowance) => store.enqueue_within(message, allowance).await,
+            None => store.enqueue(message).await,
+        };
+        let result = result.map_err(|error| {
+            if let StoreError::LimitReached(reached) = error {
+                return fault::limit_reached(reached.limit, reached.frees.since(store.now()));
+            }
+            store_fault(&error)
+        });
         report.send_replace(Some(result));
     });
     (id, outcome)
