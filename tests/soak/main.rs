@@ -37,6 +37,7 @@ use std::{
 
 use clients::{Clients, Seen};
 use faults::ModemFaults;
+use oddities::Odd;
 use report::Figures;
 use rig::{
     Api, ONCE_TOKEN, Rig, Site, TOKEN,
@@ -126,11 +127,12 @@ fn run(plan: &Plan, folder: &Path) -> (Figures, Vec<String>) {
     rig.until_ready(MODEMS);
     let mut figures = Figures::new(plan);
     let mut recorder = Recorder::start(&rig, &folder.join("samples.csv"));
+    warm_up(&rig);
     record(&mut recorder, Phase::Before, BEFORE, || (0, 0));
-    let (said, unreadable) = (Said::default(), Mutex::new(0));
-    let alive = traffic(plan, &rig, &mut recorder, &said, &unreadable, &mut figures);
+    let (said, odd) = (Said::default(), Mutex::new(Odd::default()));
+    let alive = traffic(plan, &rig, &mut recorder, &said, &odd, &mut figures);
     let counts =
-        || (said.injected.lock().unwrap().len() + *unreadable.lock().unwrap(), said.sent.lock().unwrap().len());
+        || (said.injected.lock().unwrap().len() + odd.lock().unwrap().count(), said.sent.lock().unwrap().len());
     let mut faults = std::mem::take(&mut figures.complaints);
     if alive {
         faults.extend(come_to_rest(&rig, &mut recorder, counts, &mut figures));
@@ -155,7 +157,7 @@ fn run(plan: &Plan, folder: &Path) -> (Figures, Vec<String>) {
     faults.extend(check_mails(&rig.mails(), &store));
     faults.extend(check_departures(&store, &network, &sent));
     let told = texts(&store, "SELECT id FROM message WHERE undecodable").len();
-    let unread = unreadable.into_inner().unwrap();
+    let unread = odd.into_inner().unwrap().unreadable;
     faults.extend((told != unread).then(|| format!("{unread} PDUs nobody can read came, {told} are told")));
     faults.extend(sent.iter().filter(|one| one.id.is_none()).map(|one| format!("{one:?} was not answered")));
     figures.states = states(&store);
@@ -184,6 +186,18 @@ fn prepare(plan: &Plan) -> Rig {
     rig
 }
 
+/// What is only made when it is first needed, such as connections to the database, is made now.
+fn warm_up(rig: &Rig) {
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let api = rig.api();
+                (0..5).for_each(|_| drop((api.get_sms(""), api.slots())));
+            });
+        }
+    });
+}
+
 fn numbers(rig: &Rig) -> Vec<String> {
     (0..MODEMS).map(|modem| rig.site.number(modem).to_owned()).collect()
 }
@@ -194,20 +208,20 @@ fn traffic(
     rig: &Rig,
     recorder: &mut Recorder,
     said: &Said,
-    unreadable: &Mutex<usize>,
+    odd: &Mutex<Odd>,
     figures: &mut Figures,
 ) -> bool {
     let (over, seen, numbers) = (AtomicBool::new(false), Mutex::new(Seen::default()), numbers(rig));
     let (over, numbers, seed) = (&over, &numbers, plan.seed);
     let networks = [rig.network_again(), rig.network_again(), rig.network_again()];
-    let [plain, odd, faulty] = &networks;
+    let [plain, strange, faulty] = &networks;
     let every = |an_hour: f64| Duration::from_secs_f64(3600.0 / an_hour);
     let clients = Clients::start(rig);
     let alive = thread::scope(|scope| {
         let pause = u64::try_from(every(plan.incoming * PLAIN / 100.0).as_millis()).unwrap().max(2);
         scope.spawn(move || said.inject(numbers, plain, seed, &(pause / 2..pause * 3 / 2), over));
         let pause = every(plan.incoming * (100.0 - PLAIN) / 100.0);
-        scope.spawn(move || oddities::inject(said, unreadable, numbers, odd, pause, seed, over));
+        scope.spawn(move || oddities::inject(said, odd, numbers, strange, pause, seed, over));
         for (once, token, share) in [(false, TOKEN, 0.75), (true, ONCE_TOKEN, 0.25)] {
             let api = Api::new(&rig.site, token);
             // Half of the longest pause, on average.
@@ -223,7 +237,7 @@ fn traffic(
         let reloads = scope.spawn(|| faults::reload(rig, plan.now_and_then(600), over));
         let stop = Stop(over);
         let alive = record(recorder, Phase::Traffic, plan.traffic(), || {
-            (said.injected.lock().unwrap().len() + *unreadable.lock().unwrap(), said.sent.lock().unwrap().len())
+            (said.injected.lock().unwrap().len() + odd.lock().unwrap().count(), said.sent.lock().unwrap().len())
         });
         drop(stop);
         figures.modem_faults = modems.join().unwrap();
@@ -276,16 +290,15 @@ fn come_to_rest(
             return left.into_iter().map(|what| format!("not at rest after {REST:?}: {what}")).collect();
         }
         left = open();
+        eprintln!("{:.0?} after the traffic: {:.200?}", began.elapsed(), left.first());
     }
     figures.rest = began.elapsed();
-    let before = recorder.samples.iter().rfind(|one| one.phase == Phase::Before).cloned();
-    let holds_more = |recorder: &Recorder| {
-        let (before, after) = (before.as_ref()?, recorder.samples.last()?);
-        Some(after.descriptors > before.descriptors || after.threads > before.threads)
-    };
     let quiet = Instant::now();
-    while record(recorder, Phase::After, PERIOD, &counts) && holds_more(recorder) == Some(true) {
-        if quiet.elapsed() > LINGER {
+    while record(recorder, Phase::After, PERIOD, &counts) && quiet.elapsed() < LINGER {
+        let samples = &recorder.samples;
+        let is_back =
+            |figure| judge::least(samples, Phase::After, figure) <= judge::least(samples, Phase::Before, figure);
+        if is_back(judge::descriptors) && is_back(judge::threads) {
             break;
         }
     }

@@ -17,11 +17,24 @@ use super::rig::{
     traffic::{Said, rest, within},
 };
 
-/// Injects one after the other, a pause apart on average; the readable ones are in `said` afterwards, and of the
-/// others it is counted how many they were.
+/// PDUs that were made by hand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Odd {
+    pub readable: usize,
+    pub unreadable: usize,
+}
+
+impl Odd {
+    pub const fn count(self) -> usize {
+        self.readable + self.unreadable
+    }
+}
+
+/// Injects one after the other, a pause apart on average; the texts are in `said` afterwards, and of the PDUs made by hand
+/// it is counted how many they were.
 pub fn inject(
     said: &Said,
-    unreadable: &Mutex<usize>,
+    odd: &Mutex<Odd>,
     numbers: &[String],
     network: &Network,
     pause: Duration,
@@ -37,10 +50,13 @@ pub fn inject(
         }
         let modem = within(&mut dice, numbers.len());
         let mut request = json!({ "do": "inject", "to": numbers[modem] });
-        if dice.below(6) == 0 {
-            request["pdu"] = json!(unreadable_pdu(&mut dice, serial));
+        if dice.below(4) == 0 {
+            let (pdu, is_readable) = odd_pdu(&mut dice, serial);
+            request["pdu"] = json!(pdu);
             network.ask(&request);
-            *unreadable.lock().unwrap() += 1;
+            let mut odd = odd.lock().unwrap();
+            odd.readable += usize::from(is_readable);
+            odd.unreadable += usize::from(!is_readable);
             continue;
         }
         let (text, more) = odd_text(&mut dice, serial);
@@ -65,14 +81,17 @@ fn odd_text(dice: &mut Dice, serial: u32) -> (String, Json) {
     }
 }
 
-/// No two are the same, since a modem that shows one again would not differ from a network that sends two.
-fn unreadable_pdu(dice: &mut Dice, serial: u32) -> String {
-    match dice.below(3) {
-        // It ends before the user data that it announces.
-        0 => format!("07911326040000F0040B911346610089F60000208062917314 80FF{serial:08X}").replace(' ', ""),
+/// A PDU as no service centre makes it, and whether there is something to read in it. No two are the same, since a modem
+/// that shows one again would not differ from a network that sends two.
+fn odd_pdu(dice: &mut Dice, serial: u32) -> (String, bool) {
+    match dice.below(4) {
+        // It ends within the user data that it announces.
+        0 => (format!("07911326040000F0040B911346610089F6000020806291731480FF{serial:08X}"), true),
+        // A reserved type of message, which is to be taken for a deliver.
+        1 => (format!("000300810000{:06X}{serial:08X}00", dice.below(1 << 24)), true),
+        // It ends within its time.
+        2 => (format!("07911326040000F0040B911346610089F60000{serial:08X}"), false),
         // An address of 254 digits.
-        1 => format!("0004FE91{serial:08X}"),
-        // A type of message that no service centre sends.
-        _ => format!("0003{serial:08X}{:016X}", dice.roll()),
+        _ => (format!("0004FE91{serial:08X}"), false),
     }
 }

@@ -87,14 +87,10 @@ impl Figures {
                 row(name, medians);
             }
         }
-        let rest = |phase| self.samples.iter().rfind(|one| one.phase == phase);
-        if let (Some(before), Some(after)) = (rest(Phase::Before), rest(Phase::After)) {
-            let held = |one: &Sample| {
-                let resident = one.resident_kib as f64 / 1024.0;
-                format!("{} descriptors, {} threads, {resident:.1} MiB resident", one.descriptors, one.threads)
-            };
-            row("held before", held(before));
-            row("held after", held(after));
+        for (name, phase) in [("held at rest, before", Phase::Before), ("held at rest, after", Phase::After)] {
+            let least = |figure| judge::least(&self.samples, phase, figure).unwrap_or_default();
+            let (descriptors, threads) = (least(judge::descriptors), least(judge::threads));
+            row(name, format!("{descriptors} descriptors, {threads} threads, {:.1} MiB resident", least(RESIDENT)));
         }
         if let Some(octets) = judge::octets_per_text(&self.samples) {
             row("database", format!("{octets:.0} octets for each text"));
@@ -138,7 +134,7 @@ impl Figures {
             panel(
                 "Open descriptors and threads",
                 "count",
-                vec![line("descriptors", |one| one.descriptors as f64), line("threads", |one| one.threads as f64)],
+                vec![line("descriptors", judge::descriptors), line("threads", judge::threads)],
             ),
             panel("Database", "MiB", vec![line("database", DATABASE)]),
             Panel { limit: Some((4.0, "a checkpoint is due")), ..panel("WAL", "MiB", vec![line("WAL", WAL)]) },
@@ -162,7 +158,7 @@ impl Figures {
             self.sent,
             self.reloads
         );
-        let title = format!("smsgate: {} minutes of traffic with faults", self.plan.minutes);
+        let title = format!("smsgate: traffic with faults for {} min", self.plan.minutes);
         plot::picture(&title, &notes, &panels, during)
     }
 }
@@ -175,8 +171,8 @@ const WAL: Figure = |one| one.wal as f64 / MIB;
 const ROWS: [(&str, &str, Figure); 6] = [
     ("resident", "MiB", RESIDENT),
     ("PSS", "MiB", PROPORTIONAL),
-    ("descriptors", "", |one| one.descriptors as f64),
-    ("threads", "", |one| one.threads as f64),
+    ("descriptors", "", judge::descriptors),
+    ("threads", "", judge::threads),
     ("database file", "MiB", DATABASE),
     ("WAL", "MiB", WAL),
 ];
