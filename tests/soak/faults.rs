@@ -199,16 +199,20 @@ fn write_whole(file: &Path, lines: &str) {
 
 /// The configuration is changed and read anew; how often.
 pub fn reload(rig: &Rig, period: Duration, over: &AtomicBool) -> usize {
-    let mut site = rig.site.clone();
-    let usual = site.api.clone();
     for count in 0.. {
         rest(period, over);
         if over.load(Ordering::Relaxed) {
             return count;
         }
-        site.api = format!("{usual}get_sms_window = {}\n", [1800, 3600][count % 2]);
-        site.write();
-        rig.signal(Signal::SIGHUP);
+        reload_once(rig, count);
     }
     unreachable!("the count has no end")
+}
+
+/// Changes the configuration, to one thing for even counts and another for odd ones, and has it read.
+pub fn reload_once(rig: &Rig, count: usize) {
+    let mut site = rig.site.clone();
+    site.api += &format!("get_sms_window = {}\n", [1800, 3600][count % 2]);
+    site.write();
+    rig.signal(Signal::SIGHUP);
 }

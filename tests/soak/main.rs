@@ -57,6 +57,8 @@ const PLAIN: f64 = 85.0;
 const PERIOD: Duration = Duration::from_secs(10);
 /// How long it rests before the traffic.
 const BEFORE: Duration = Duration::from_secs(30);
+/// How many times the configuration is read before anything is measured.
+const RELOADS: usize = 10;
 /// How long everything may take to come to rest: a modem that was given up is looked at again after a while.
 const REST: Duration = Duration::from_secs(20 * 60);
 /// How long connections and threads that nobody needs any more may stay.
@@ -186,8 +188,13 @@ fn prepare(plan: &Plan) -> Rig {
     rig
 }
 
-/// What is only made when it is first needed, such as connections to the database, is made now.
+/// What is only made when it is first needed, such as connections to the database, is made now. The first reloads take
+/// memory that the allocator keeps for those after them.
 fn warm_up(rig: &Rig) {
+    for count in 0..RELOADS {
+        faults::reload_once(rig, count);
+        rig.until("the configuration is read", || rig.log().matches("configuration reloaded").count() > count);
+    }
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
