@@ -16,7 +16,7 @@ mod rig;
 
 use std::{
     env,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::AtomicBool,
     thread,
     time::{Duration, Instant},
 };

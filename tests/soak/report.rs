@@ -151,8 +151,8 @@ impl Figures {
         let during = traffic.first().zip(traffic.last()).map_or((0.0, 0.0), |(from, to)| (minutes(from), minutes(to)));
         let faults: usize = self.modem_faults.values().chain(self.mail_faults.values()).sum();
         let notes = format!(
-            "{} modems, {} texts in and {} out, {faults} faults of modems and mail server, {} reloads, 5 clients of the \
-             API, monitoring every minute. Grey: no traffic.",
+            "{} modems, {} texts in and {} out, {faults} faults of modems and mail server, {} reloads, 4 clients of the \
+             API and one with wrong tokens, monitoring every minute. Grey: no traffic.",
             super::MODEMS,
             self.received,
             self.sent,
