@@ -8,7 +8,7 @@ DESTDIR ?=
 export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench hostile fuzz fault fmt lint deny install uninstall deps build package-files deb sbom licences \
+.PHONY: help demo test bench hostile soak fuzz fault fmt lint deny install uninstall deps build package-files deb sbom licences \
 	cross cross-test test-image boot image-test image defconfig-check
 
 help: ## list the targets
@@ -47,6 +47,13 @@ hostile: build ## every attack of tests/hostile at full size, some minutes with 
 	@scripts/setup
 	SMSGATE_HOSTILE=full SMSGATE_BINARY="$(CURDIR)/target/release/smsgate" \
 		$(CARGO) test --locked --test hostile -- --nocapture --test-threads 1
+
+# IN and OUT: texts an hour; FAULT: seconds between two faults of modems. A day is MINUTES=1440.
+soak: build ## a busy pool for MINUTES (120) with faults all the time (SEED= IN= OUT= FAULT=), to target/soak
+	@scripts/setup
+	SMSGATE_BINARY="$(CURDIR)/target/release/smsgate" SMSGATE_SOAK_MINUTES=$(or $(MINUTES),120) SMSGATE_SOAK_SEED=$(SEED) \
+		SMSGATE_SOAK_IN=$(IN) SMSGATE_SOAK_OUT=$(OUT) SMSGATE_SOAK_FAULT=$(FAULT) \
+		$(CARGO) test --locked --test soak -- --nocapture
 
 fuzz: ## each grammar fuzzed for MINUTES (1), JOBS (2) at a time; TARGET= is one of fuzz/targets.txt alone
 	@scripts/setup fuzz

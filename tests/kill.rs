@@ -15,17 +15,16 @@
 mod rig;
 
 use std::{
-    collections::{BTreeSet, HashMap},
     env,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::AtomicBool,
     thread,
     time::{Duration, Instant},
 };
 
 use rig::{
     Api, ONCE_TOKEN, Rig, Site, TOKEN, becomes,
-    books::{check_arrivals, check_departures, states, texts, unrest},
-    traffic::Said,
+    books::{check_arrivals, check_departures, check_mails, states, texts, unrest},
+    traffic::{Said, Stop},
 };
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
@@ -91,7 +90,7 @@ fn nothing_is_lost_or_doubled_however_often_the_power_goes() {
     assert_eq!(code, Some(0));
     let store = open(&rig.site);
     let mut faults = check_arrivals(&numbers, &store, &ledger, &injected);
-    faults.extend(check_mails(&rig, &store));
+    faults.extend(check_mails(&rig.mails(), &store));
     faults.extend(check_departures(&store, &ledger, &sent));
     assert!(
         faults.is_empty(),
@@ -101,43 +100,9 @@ fn nothing_is_lost_or_doubled_however_often_the_power_goes() {
     );
 }
 
-/// Ends the traffic, also when a round panics.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 fn is_at_rest(rig: &Rig, store: &Connection) -> bool {
     thread::sleep(Duration::from_millis(400));
     unrest(&rig.network, store).is_empty()
-}
-
-/// Every message is mailed, with one Message-ID of its own.
-fn check_mails(rig: &Rig, store: &Connection) -> Vec<String> {
-    let mut mailed: HashMap<String, BTreeSet<String>> = HashMap::new();
-    let mails = rig.mails();
-    for mail in &mails {
-        mailed.entry(mail.header("X-SMSgate-Id")).or_default().insert(mail.header("Message-ID"));
-    }
-    let ids: BTreeSet<String> = texts(store, "SELECT id FROM message").into_iter().collect();
-    eprintln!(
-        "{} messages in the store, {} mails, {} of them repeats",
-        ids.len(),
-        mails.len(),
-        mails.len() - mailed.len()
-    );
-    let missing = ids.iter().filter(|id| !mailed.contains_key(*id)).map(|id| format!("message {id} was never mailed"));
-    let several = mailed.iter().filter(|(_, names)| names.len() != 1 || names.contains(""));
-    let mut faults: Vec<String> =
-        missing.chain(several.map(|(id, names)| format!("{id} has names {names:?}"))).collect();
-    let names: BTreeSet<&String> = mailed.values().flatten().collect();
-    if names.len() != mailed.len() {
-        faults.push("two messages share a Message-ID".to_owned());
-    }
-    faults
 }
 
 fn open(site: &Site) -> Connection {

@@ -20,7 +20,10 @@ use serde_json::json;
 use smsgate::rpc::wire::Value;
 
 use super::{
-    rig::{Api, ONCE_TOKEN, Rig, TOKEN, text_of, traffic::Said},
+    rig::{
+        Api, ONCE_TOKEN, Rig, TOKEN, text_of,
+        traffic::{Said, Stop},
+    },
     witness::{Event, What, now},
 };
 
@@ -165,14 +168,5 @@ impl Traffic {
             }
             thread::sleep(Duration::from_millis(100));
         }
-    }
-}
-
-/// Ends the traffic, also when the work panics.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,8 @@
 //! Times of calls in figures, and what the daemon holds of the machine.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
+
+pub use super::rig::holdings::{descriptors, resident, threads};
 
 /// How long calls took.
 #[derive(Clone, Debug, Default)]
@@ -40,21 +42,4 @@ impl FromIterator<Duration> for Times {
     fn from_iter<I: IntoIterator<Item = Duration>>(times: I) -> Self {
         Self(times.into_iter().collect())
     }
-}
-
-/// Resident memory of a process, in KiB.
-pub fn resident(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
-}
-
-/// Open descriptors of a process.
-pub fn descriptors(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
-}
-
-/// Threads of a process.
-pub fn threads(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/task")).unwrap().count()
 }

@@ -6,9 +6,10 @@ use rusqlite::Connection;
 use serde_json::{Value as Json, json};
 use smsgate::tpdu::{Reference, decode_submit, segment};
 
-use super::{network::Network, traffic::Sent};
+use super::{Mail, network::Network, traffic::Sent};
 
-/// Every PDU the network delivered to these numbers, those of the slots in turn, is in the store as often as it was delivered, and every text once.
+/// Every PDU the network delivered to these numbers, those of the slots in turn, is in the store as often as it was
+/// delivered, be it readable or not, and every text once.
 pub fn check_arrivals(
     numbers: &[String],
     store: &Connection,
@@ -17,7 +18,7 @@ pub fn check_arrivals(
 ) -> Vec<String> {
     let slot_of = |number: &str| numbers.iter().position(|own| own == number).unwrap();
     let mut delivered: BTreeMap<(usize, String), usize> = BTreeMap::new();
-    for entry in ledger.iter().filter(|entry| entry["event"] == "queued" && entry["text"].is_string()) {
+    for entry in ledger.iter().filter(|entry| entry["event"] == "queued" && entry["report"].is_null()) {
         let key = (slot_of(entry["number"].as_str().unwrap()), entry["pdu"].as_str().unwrap().to_owned());
         *delivered.entry(key).or_default() += 1;
     }
@@ -59,6 +60,30 @@ fn differences(
     differing
         .map(|key| format!("{what} {key:?}: {} in the network, {} in the store", count(wanted, key), count(held, key)))
         .collect()
+}
+
+/// Every message is mailed, with one Message-ID of its own.
+pub fn check_mails(mails: &[Mail], store: &Connection) -> Vec<String> {
+    let mut mailed: HashMap<String, BTreeSet<String>> = HashMap::new();
+    for mail in mails {
+        mailed.entry(mail.header("X-SMSgate-Id")).or_default().insert(mail.header("Message-ID"));
+    }
+    let ids: BTreeSet<String> = texts(store, "SELECT id FROM message").into_iter().collect();
+    eprintln!(
+        "{} messages in the store, {} mails, {} of them repeats",
+        ids.len(),
+        mails.len(),
+        mails.len() - mailed.len()
+    );
+    let missing = ids.iter().filter(|id| !mailed.contains_key(*id)).map(|id| format!("message {id} was never mailed"));
+    let several = mailed.iter().filter(|(_, names)| names.len() != 1 || names.contains(""));
+    let mut faults: Vec<String> =
+        missing.chain(several.map(|(id, names)| format!("{id} has names {names:?}"))).collect();
+    let names: BTreeSet<&String> = mailed.values().flatten().collect();
+    if names.len() != mailed.len() {
+        faults.push("two messages share a Message-ID".to_owned());
+    }
+    faults
 }
 
 /// A row of the outbox.
@@ -153,7 +178,7 @@ pub fn on_sims(ledger: &[Json]) -> Vec<u64> {
         ledger.iter().filter(|entry| entry["event"] == kind).map(|entry| entry["id"].as_u64().unwrap()).collect()
     };
     let taken: BTreeSet<u64> = &ids("deleted") | &ids("acknowledged");
-    let texts = ledger.iter().filter(|entry| entry["event"] == "queued" && entry["text"].is_string());
+    let texts = ledger.iter().filter(|entry| entry["event"] == "queued" && entry["report"].is_null());
     texts.map(|entry| entry["id"].as_u64().unwrap()).filter(|id| !taken.contains(id)).collect()
 }
 

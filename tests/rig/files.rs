@@ -42,6 +42,8 @@ pub struct Site {
     pub api: String,
     /// `sms_self_test_interval`.
     pub self_test: String,
+    /// `retention`, if it is not the usual one.
+    pub retention: String,
 }
 
 impl Site {
@@ -59,8 +61,8 @@ impl Site {
             .collect();
         fs::create_dir_all(root.join("dev")).unwrap();
         fs::create_dir_all(root.join("conf")).unwrap();
-        let (mail, api, self_test) = (String::new(), String::new(), String::new());
-        Self { root, port: lasting_port(), mail_port: 0, sims, mail, api, self_test }
+        let (mail, api, self_test, retention) = <(String, String, String, String)>::default();
+        Self { root, port: lasting_port(), mail_port: 0, sims, mail, api, self_test, retention }
     }
 
     pub fn root(&self) -> &Path {
@@ -112,13 +114,14 @@ impl Site {
              [api]\nenable_send_sms = True\nenable_send_ussd = True\ntoken_send_sms = {both}\ntoken_send_ussd = {token}\n\
              token_get_health_state = {token}\ntoken_get_stats = {token}\nresend_policy_once = {once}\n{slots}{}\
              [modempool]\nsms_self_test_interval = {}\nserial_ports_hint_file = {root}/hints\n\
-             [logging]\nlevel = INFO\n[store]\npath = {}\n",
+             [logging]\nlevel = INFO\n[store]\npath = {}\n{}",
             self.mail_port,
             self.mail,
             self.port,
             self.api,
             self.self_test,
             self.store().display(),
+            if self.retention.is_empty() { String::new() } else { format!("retention = {}\n", self.retention) },
         );
         private_file(&folder.join("smsgate.conf"), &gateway);
         let mut sims = String::new();

@@ -12,6 +12,7 @@
 mod api;
 pub mod books;
 mod files;
+pub mod holdings;
 pub mod icinga;
 pub mod munin;
 mod network;

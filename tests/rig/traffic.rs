@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
@@ -50,7 +50,7 @@ impl Said {
             });
             network.ask(&request);
             self.injected.lock().unwrap().push((modem, text));
-            thread::sleep(Duration::from_millis(pause.start + dice.below(pause.end - pause.start)));
+            rest(Duration::from_millis(pause.start + dice.below(pause.end - pause.start)), over);
         }
     }
 
@@ -80,12 +80,34 @@ impl Said {
             let answered = id.is_some();
             self.sent.lock().unwrap().push(Sent { id, text, once });
             // While nobody listens a try costs nothing and shows nothing.
-            thread::sleep(Duration::from_millis(if answered { dice.below(pause) } else { 40 }));
+            rest(Duration::from_millis(if answered { dice.below(pause) } else { 40 }), over);
         }
     }
 }
 
-fn within(dice: &mut Dice, count: usize) -> usize {
+/// Waits, unless it is over.
+pub fn rest(length: Duration, over: &AtomicBool) {
+    let until = Instant::now() + length;
+    while !over.load(Ordering::Relaxed) {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        thread::sleep(left.min(Duration::from_millis(200)));
+    }
+}
+
+/// Says that it is over when it goes, also in a panic.
+pub struct Stop<'a>(pub &'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// An index below a count.
+pub fn within(dice: &mut Dice, count: usize) -> usize {
     usize::try_from(dice.below(u64::try_from(count).unwrap())).unwrap()
 }
 

@@ -48,7 +48,9 @@ impl Verdicts {
     }
 }
 
-/// The least recently used of 64 entries makes room; each is forgotten ten minutes after its check.
+/// The least recently used of 64 entries makes room; each is forgotten ten minutes after its last use. A verdict does not
+/// age: it is on a hash, and a hash that is taken out of the configuration is not asked for any more. A token in use must
+/// not have to be checked again, since its address may have to wait for that because of wrong ones from a neighbour.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     entries: HashMap<Digest, Entry>,
@@ -57,7 +59,6 @@ pub(super) struct Cache {
 #[derive(Debug)]
 struct Entry {
     verdicts: Verdicts,
-    checked: Instant,
     used: Instant,
 }
 
@@ -69,7 +70,7 @@ impl Cache {
 
     /// Whatever is known.
     pub(super) fn known(&mut self, digest: &Digest, now: Instant) -> Option<Verdicts> {
-        self.entries.retain(|_, entry| now.saturating_duration_since(entry.checked) < LIFETIME);
+        self.entries.retain(|_, entry| now.saturating_duration_since(entry.used) < LIFETIME);
         // Every entry is compared in constant time: how far a lookup got tells nothing.
         let found = self.entries.iter_mut().fold(None, |found, (key, entry)| {
             let same = constant_time::verify_slices_are_equal(key, digest).is_ok();
@@ -90,8 +91,7 @@ impl Cache {
         {
             self.entries.remove(&oldest);
         }
-        let checked = self.entries.get(&digest).map_or(now, |entry| entry.checked);
-        self.entries.insert(digest, Entry { verdicts: verdicts.clone(), checked, used: now });
+        self.entries.insert(digest, Entry { verdicts: verdicts.clone(), used: now });
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn known_for_ten_minutes_and_only_for_the_hashes_checked() {
+    fn known_only_for_the_hashes_checked() {
         let (mut cache, start) = (Cache::default(), Instant::now());
         cache.remember([1; 32], &verdicts(&[("a", true), ("b", false)]), start);
         let known = cache.lookup(&[1; 32], &set(&["a", "b"]), start + Duration::from_secs(599)).unwrap();
@@ -118,7 +118,17 @@ mod tests {
         assert_eq!(known.opened(&set(&["b"])), None);
         assert!(cache.lookup(&[1; 32], &set(&["a", "c"]), start).is_none());
         assert!(cache.lookup(&[2; 32], &set(&["a"]), start).is_none());
-        assert!(cache.lookup(&[1; 32], &set(&["a"]), start + LIFETIME).is_none());
+    }
+
+    #[test]
+    fn a_token_in_use_is_known_for_as_long_as_it_is_used() {
+        let (mut cache, mut now) = (Cache::default(), Instant::now());
+        cache.remember([1; 32], &verdicts(&[("a", true)]), now);
+        for _ in 0..100 {
+            now += Duration::from_secs(599);
+            assert!(cache.lookup(&[1; 32], &set(&["a"]), now).is_some());
+        }
+        assert!(cache.lookup(&[1; 32], &set(&["a"]), now + LIFETIME).is_none());
     }
 
     #[test]
