@@ -26,7 +26,7 @@ use super::{
 };
 
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
-/// The daemon's longest deadline for somebody who gets nowhere is 15 s (an idle connection).
+/// The daemon's longest deadline for somebody who gets nowhere is 10 s (a body).
 const SETTLED: Duration = Duration::from_secs(20);
 
 fn runtime() -> Runtime {

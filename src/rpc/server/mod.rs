@@ -56,7 +56,9 @@ impl Default for Limits {
             handshake: Duration::from_secs(5),
             header: Duration::from_secs(5),
             body: Duration::from_secs(10),
-            idle: Duration::from_secs(15),
+            // Where places are short, the idle give them up sooner. Python's client on the same machine does not get over a
+            // connection that was closed meanwhile: it asks a second time only on some of the errors that it may meet.
+            idle: Duration::from_secs(300),
             request: Duration::from_secs(75),
             drain: Duration::from_secs(10),
         }
