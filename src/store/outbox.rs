@@ -450,7 +450,8 @@ fn job(connection: &Connection, row: &Row<'_>, now: RunTime) -> Result<OutboxJob
     })
 }
 
-/// Writes the intent to submit a part, and counts it where the slot has limits. One that is in `sending` already was begun with the part before it.
+/// Writes the intent to submit a part, and counts it where the slot has limits. One that is in `sending` already was begun
+/// with the part before it.
 fn begin(work: &mut Work<'_>, message: &Message, part: u16) -> Result<(), StoreError> {
     let state = work
         .connection
