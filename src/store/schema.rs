@@ -321,6 +321,13 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     keep_temporaries_in_memory(&connection)?;
     connection.pragma_update(None, "cache_size", -512)?;
     connection.set_prepared_statement_cache_capacity(32);
+    // The first query makes the log. SQLite would sync its name only if it can open the folder, and say nothing if it
+    // cannot: a power cut could then take the log with every commit in it.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    sync_folder(path).map_err(|error| {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC);
+        rusqlite::Error::SqliteFailure(code, Some(format!("the folder cannot be synced: {error}")))
+    })?;
     Ok(connection)
 }
 
@@ -405,10 +412,16 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
     }
     let aside = with(&format!(".damaged-{number}"));
     fs::rename(path, &aside)?;
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        File::open(folder)?.sync_all()?;
-    }
+    sync_folder(path)?;
     Ok(aside)
+}
+
+/// Makes the names in the folder of `path` durable.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 /// What [`set_aside`] left beside `path` and nobody has taken away, without the companions.
