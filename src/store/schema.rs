@@ -386,6 +386,13 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     keep_temporaries_in_memory(&connection)?;
     connection.pragma_update(None, "cache_size", -512)?;
     connection.set_prepared_statement_cache_capacity(32);
+    // The first query makes the log. SQLite would sync its name only if it can open the folder, and say nothing if it
+    // cannot: a power cut could then take the log with every commit in it.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    sync_folder(path).map_err(|error| {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC);
+        rusqlite::Error::SqliteFailure(code, Some(format!("the folder cannot be synced: {error}")))
+    })?;
     Ok(connection)
 }
 
@@ -483,6 +490,7 @@ fn put_in_place(new: &Path, path: &Path) -> io::Result<()> {
     sync_folder(path)
 }
 
+/// Makes the names in the folder of `path` durable.
 fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => File::open(folder)?.sync_all(),

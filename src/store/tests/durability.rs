@@ -30,6 +30,20 @@ fn no_connection_keeps_temporaries_in_files() {
     }
 }
 
+/// Its name is synced then; SQLite itself would not say if that failed.
+#[test]
+fn the_log_is_there_before_the_first_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("smsgate.db");
+    fs::write(&path, "").unwrap();
+    for _ in 0..2 {
+        let writer = crate::store::schema::connect(&path).unwrap();
+        assert!(folder.path().join("smsgate.db-wal").exists());
+        drop(writer);
+        assert!(!folder.path().join("smsgate.db-wal").exists());
+    }
+}
+
 #[tokio::test]
 async fn one_daemon_per_store_and_nobody_else_reads_it() {
     let folder = tempfile::tempdir().unwrap();
