@@ -38,7 +38,7 @@ pub fn judge(
     }
     for path in &store.set_aside {
         let reason = format!(
-            "Store: a damaged database was set aside as {}, what is left of it was kept. The log of that start has figures; then move it away",
+            "Store: a damaged database was set aside as {} and what is left of it kept. See the log of that start, then move it away",
             path.display()
         );
         health.add(HealthLevel::Critical, reason);
