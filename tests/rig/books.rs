@@ -8,7 +8,8 @@ use smsgate::tpdu::{Reference, decode_submit, segment};
 
 use super::{network::Network, traffic::Sent};
 
-/// Every PDU the network delivered to these numbers, those of the slots in turn, is in the store as often as it was delivered, and every text once.
+/// Every PDU the network delivered to these numbers, those of the slots in turn, is in the store as often as it was
+/// delivered, and every text once.
 pub fn check_arrivals(
     numbers: &[String],
     store: &Connection,
