@@ -25,7 +25,6 @@ fn a_box_with_nothing_to_do_hardly_writes() {
     disk.write("smsgate.conf", gateway_without_mail(slots.len()).as_bytes());
     disk.write("sim-cards.conf", sims(&slots).as_bytes());
     let usb = Some((EIGHT.len(), pool.sockets()));
-    // It runs for so long that another machine may want a processor.
     let mut machine = Machine::boot(&disk, &Options { usb, ..Options::default() });
     Told::by(&mut machine, &disk);
     let api = Api { client: machine.client_of(&disk, "smsgate.local"), token: TOKEN.to_owned() };
