@@ -20,7 +20,7 @@ use super::{
     crash::{below, store_faults},
     disk::{Cut, Disk, Share},
     recording::{actual, difference},
-    rig::{PATIENCE, Rig, becomes},
+    rig::{Rig, becomes},
     series::Series,
     site::{self, Tracer, Traffic},
     strace::{CALLS, Reader, Step},
