@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH):/usr/sbin:/
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench hostile soak fuzz fault fmt lint deny install uninstall deps build package-files deb sbom licences \
-	cross cross-test test-image boot image-test image defconfig-check
+	cross cross-tests cross-test test-image boot image-test image defconfig-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,7 +55,7 @@ soak: build ## a busy pool for MINUTES (120) with faults all the time (SEED= IN=
 		SMSGATE_SOAK_IN=$(IN) SMSGATE_SOAK_OUT=$(OUT) SMSGATE_SOAK_FAULT=$(FAULT) \
 		$(CARGO) test --locked --test soak -- --nocapture
 
-fuzz: ## each grammar fuzzed for MINUTES (1), JOBS (2) at a time; TARGET= is one of fuzz/targets.txt alone
+fuzz: ## each grammar fuzzed for MINUTES (1), JOBS (2) at a time (SEED=); TARGET= is one of fuzz/targets.txt alone
 	@scripts/setup fuzz
 	@scripts/fuzz
 
@@ -102,7 +102,10 @@ cross: ## the daemon for 64-bit ARM, to target/cross/aarch64-unknown-linux-gnu/r
 	@scripts/setup cross
 	$(ARM_CARGO) build $(ARM_OPTIONS)
 
-cross-test: cross ## what needs no device of that, on an emulated processor
+cross-tests: cross
+	$(ARM_CARGO) test $(ARM_OPTIONS) --lib --no-run
+
+cross-test: cross-tests ## what needs no device of that, on an emulated processor
 	timeout 1200 $(ARM_CARGO) test $(ARM_OPTIONS) --lib -- $(ARM_TESTS)
 	scripts/test-cross target/cross/$(ARM)/release/smsgate
 

@@ -1,6 +1,6 @@
 //! SIGKILL at random moments under traffic both ways; afterwards the network's own ledger says what must be there.
 //!
-//! The emulator is another process and survives. `SMSGATE_KILL_ROUNDS` (200) and `SMSGATE_KILL_SEED` (the clock's, it is
+//! The emulator is another process and survives. `SMSGATE_KILL_ROUNDS` (100) and `SMSGATE_KILL_SEED` (the clock's, it is
 //! printed) choose how often and when. Traffic goes on while the daemon is down: the network keeps what comes in, and a
 //! `send_sms` that was not answered may or may not have been accepted.
 
@@ -38,7 +38,7 @@ const REST: Duration = Duration::from_secs(240);
 
 #[test]
 fn nothing_is_lost_or_doubled_however_often_the_power_goes() {
-    let rounds: u32 = setting("SMSGATE_KILL_ROUNDS").unwrap_or(200);
+    let rounds: u32 = setting("SMSGATE_KILL_ROUNDS").unwrap_or(100);
     let seed = setting("SMSGATE_KILL_SEED").unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs());
     eprintln!("SMSGATE_KILL_SEED={seed} SMSGATE_KILL_ROUNDS={rounds}");
     let mut rig = Rig::prepare(MODEMS, |site| site.api = "queue_limit = 100000\nget_sms_window = 86400\n".to_owned());
