@@ -11,19 +11,14 @@ use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
-    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use nix::sys::statvfs::statvfs;
-use rig::{Rig, books::texts};
+use rig::{Rig, books::texts, past::Past};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
-use smsgate::{
-    cli::client::ClientError,
-    model::SlotId,
-    store::{ClockSource, NewSegment, Options, SegmentContent, SegmentKey, Store},
-};
+use smsgate::cli::client::ClientError;
 use tempfile::TempDir;
 
 const OUTSIDE: &str = "+4915550000";
@@ -302,65 +297,15 @@ fn outside(rig: &Rig) -> usize {
     count(&stats["modems"][0]["stored"]) + count(&stats["waiting"])
 }
 
-/// The clock of an earlier day.
-#[derive(Debug)]
-struct Earlier(Mutex<Duration>);
-
-impl ClockSource for Earlier {
-    fn boot_id(&self) -> String {
-        "earlier".to_owned()
-    }
-
-    fn boottime(&self) -> Duration {
-        *self.0.lock().unwrap()
-    }
-
-    fn wall(&self) -> jiff::Timestamp {
-        jiff::Timestamp::now()
-    }
-}
-
-/// A store with so many messages that came in two hours ago.
-fn with_a_past(path: &Path, messages: usize) {
-    let clock = std::sync::Arc::new(Earlier(Mutex::new(Duration::from_secs(100))));
-    let options = Options { mail: false, retention: Duration::from_secs(86_400), queue_limit: 10 };
-    let store = Store::open_with_clock(path, options, clock.clone()).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async {
-        for number in 0..messages {
-            let pdu = format!("{number:0300X}");
-            let key = SegmentKey {
-                slot: SlotId::new("00"),
-                sim: "earlier".to_owned(),
-                memory: String::new(),
-                index: None,
-                pdu: pdu.clone(),
-            };
-            let segment = NewSegment {
-                key,
-                recipient: String::new(),
-                sender: OUTSIDE.to_owned(),
-                network: String::new(),
-                sent_at: None,
-                sent_offset: 0,
-                received_at: jiff::Timestamp::now(),
-                flash: false,
-                content: SegmentContent::Whole { text: format!("{number:0150}") },
-            };
-            store.commit_segment(segment, |_, _| String::new()).await.unwrap();
-        }
-        *clock.0.lock().unwrap() += Duration::from_secs(7200);
-        store.check().await.unwrap();
-        store.close().await;
-    });
-}
-
 #[test]
 fn as_room_runs_out_texts_go_early_then_sending_stops_and_then_sms_wait() {
     let rig = Rig::prepare(1, |_| {});
     let state = rig.site.store().parent().unwrap().to_owned();
     let Some(small) = Small::mount(&state, 64) else { return };
-    with_a_past(&rig.site.store(), 1500);
+    let mut past = Past::new(&rig.site.store());
+    past.receive((0..1500).map(|number| format!("{number:0150}")), false);
+    past.pass(Duration::from_secs(7200));
+    past.close();
     let mut rig = rig.run();
     rig.until_ready(1);
     let store = Connection::open_with_flags(rig.site.store(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
