@@ -12,7 +12,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::sys::signal::Signal;
 use serde_json::{Value as Json, json};
 use smsgate::emulator::Dice;
 
@@ -20,7 +19,7 @@ use super::{
     crash::{below, store_faults},
     disk::{Cut, Disk, Share},
     recording::{actual, difference},
-    rig::{PATIENCE, Rig, becomes},
+    rig::{Rig, becomes},
     series::Series,
     site::{self, Tracer, Traffic},
     strace::{CALLS, Reader, Step},
@@ -259,13 +258,10 @@ impl<'a> Bench<'a> {
                     life.faults.push(format!("it ended by itself with {code}: {:?}", log.lines().last()));
                     rig.forget();
                 }
-                None if fault.killed => {
-                    // Stopped first, so that nothing happens that strace does not see.
-                    rig.signal(Signal::SIGSTOP);
-                    thread::sleep(Duration::from_millis(30));
-                    tracer.iter().for_each(|tracer| tracer.end());
-                    rig.kill();
-                }
+                None if fault.killed => match tracer {
+                    Some(tracer) => tracer.kill(rig),
+                    None => rig.kill(),
+                },
                 None => {
                     let (code, _) = rig.stop();
                     if code != Some(0) {

@@ -66,8 +66,7 @@ impl Recording {
                 1 => {
                     traffic.during(&mut rig, seed ^ 1, |_| thread::sleep(LIFE));
                     thread::sleep(REST);
-                    tracer.end();
-                    rig.kill();
+                    tracer.kill(&mut rig);
                 }
                 _ => {
                     thread::sleep(REST);

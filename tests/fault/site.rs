@@ -82,10 +82,23 @@ impl Tracer {
         (tracer != 0).then(|| Self(Pid::from_raw(tracer)))
     }
 
-    /// Ends it before its process is killed: with a process that is killed it would lose what it had not written down.
-    pub fn end(self) {
+    /// The power of the daemon goes, and everything it did until then is written down. It is stopped first, so that it does
+    /// nothing without being seen, and then loses its strace, which would lose what it has not written down if it saw the
+    /// kill.
+    pub fn kill(self, rig: &mut Rig) {
+        rig.signal(Signal::SIGSTOP);
+        let tasks = format!("/proc/{}/task", rig.pid());
+        let state = |task: fs::DirEntry| fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        let stopped =
+            |stat: &str| stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['T', 't', 'Z', 'X']));
+        super::rig::until("every thread of the daemon has stopped", || {
+            fs::read_dir(&tasks).map_or(true, |tasks| tasks.flatten().map(state).all(|stat| stopped(&stat)))
+        });
+        // A thread that strace holds at the beginning of a call looks the same, and has the call still to do.
+        thread::sleep(Duration::from_millis(30));
         kill(self.0, Signal::SIGTERM).unwrap();
         self.wait();
+        rig.kill();
     }
 
     /// Until it has ended, and so written everything down.
