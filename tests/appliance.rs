@@ -330,10 +330,7 @@ fn as_room_runs_out_texts_go_early_then_sending_stops_and_then_sms_wait() {
     small.leave(4);
     says("CRITICAL", "no new message is accepted to be sent. Make room");
     let Err(ClientError::Fault(fault)) = send("while it is nearly full") else { panic!("it was taken") };
-    assert_eq!(
-        (fault.code, fault.message.as_str()),
-        (503, "The disk of the gateway is nearly full. Try again later.")
-    );
+    assert_eq!((fault.code, fault.message.as_str()), (503, "The disk of the gateway is nearly full. Try again later."));
     // What comes in does so all the same, and so do mails.
     let mut sent = 3;
     for number in 0..sent {
@@ -355,7 +352,9 @@ fn as_room_runs_out_texts_go_early_then_sending_stops_and_then_sms_wait() {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), sent, "one came in twice");
-    rig.until("what was accepted has left", || texts(&store, "SELECT id FROM outbox WHERE next_run IS NOT NULL").is_empty());
+    rig.until("what was accepted has left", || {
+        texts(&store, "SELECT id FROM outbox WHERE next_run IS NOT NULL").is_empty()
+    });
     let left: Vec<String> =
         rig.network.events("submitted").iter().map(|entry| entry["text"].as_str().unwrap().to_owned()).collect();
     assert_eq!(left, ["while there is room", "while it is low", "when there is room again"]);

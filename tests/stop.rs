@@ -82,7 +82,11 @@ fn a_stop_takes_five_seconds_at_most_and_leaves_nothing_undone() {
     let traffic = began.elapsed();
     let (injected, sent) = (said.injected.into_inner().unwrap(), said.sent.into_inner().unwrap());
     lengths.sort_unstable();
-    eprintln!("a stop took {:.0?} in the middle, {:.0?} at most", lengths[lengths.len() / 2], lengths[lengths.len() - 1]);
+    eprintln!(
+        "a stop took {:.0?} in the middle, {:.0?} at most",
+        lengths[lengths.len() / 2],
+        lengths[lengths.len() - 1]
+    );
 
     rig.restart();
     let store = open(&rig.site);
@@ -104,7 +108,9 @@ fn a_stop_takes_five_seconds_at_most_and_leaves_nothing_undone() {
     // A stop is no power cut: what is under way ends first, and no outcome is left open.
     let doubtful = "SELECT o.text FROM outbox AS o JOIN outbox_segment AS s ON s.message = o.sequence
          WHERE s.doubtful = 1 OR o.state = 'unknown'";
-    faults.extend(texts(&store, doubtful).into_iter().map(|text| format!("it was unknown whether `{text:.30}` had left")));
+    faults.extend(
+        texts(&store, doubtful).into_iter().map(|text| format!("it was unknown whether `{text:.30}` had left")),
+    );
     assert!(
         faults.is_empty(),
         "{} faults\n{}\nSMSGATE_STOP_SEED={seed} SMSGATE_STOP_ROUNDS={rounds}",
