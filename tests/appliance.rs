@@ -1,5 +1,5 @@
 //! The daemon as the appliance runs it: modems under names of USB ports in a folder of links that udev keeps, a box that
-//! nobody has set up, what other services have to say, and a disk that is full.
+//! nobody has set up, what other services have to say, and a disk that is full or about to be.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test program: a panic is its answer")]
 #![allow(clippy::print_stderr, reason = "what cannot be tested here is said")]
@@ -14,8 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rig::Rig;
+use nix::sys::statvfs::statvfs;
+use rig::{Rig, books::texts, past::Past};
+use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
+use smsgate::cli::client::ClientError;
 use tempfile::TempDir;
 
 const OUTSIDE: &str = "+4915550000";
@@ -194,15 +197,43 @@ fn a_box_that_nobody_has_set_up_answers_and_says_what_to_do() {
     assert!(elsewhere.api().health().1.contains("Pool: no modem is configured"));
 }
 
-/// A file system with room for little more than the gateway sets aside.
+/// A file system with little room; only root can mount one.
 struct Small<'a>(&'a Path);
 
 impl<'a> Small<'a> {
-    fn mount(at: &'a Path) -> Self {
+    fn mount(at: &'a Path, mib: u64) -> Option<Self> {
+        if !nix::unistd::Uid::effective().is_root() {
+            eprintln!("not tested: only root mounts a small file system");
+            return None;
+        }
         fs::create_dir_all(at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m,mode=700", "tmpfs"]).arg(at).status();
+        let options = format!("size={mib}m,mode=700");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).status();
         assert!(mounted.unwrap().success());
-        Self(at)
+        Some(Self(at))
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+
+    /// Until nothing more fits.
+    fn fill(&self) {
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(self.filler()).unwrap();
+        while std::io::Write::write_all(&mut file, &[0; 512]).is_ok() {}
+    }
+
+    /// Until so much is free.
+    fn leave(&self, mib: u64) {
+        let data = statvfs(self.0).unwrap();
+        let free = data.blocks_available() * data.fragment_size();
+        let more = usize::try_from(free - (mib << 20)).unwrap();
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(self.filler()).unwrap();
+        std::io::Write::write_all(&mut file, &vec![0; more]).unwrap();
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.filler()).unwrap();
     }
 }
 
@@ -214,40 +245,20 @@ impl Drop for Small<'_> {
 
 #[test]
 fn on_a_full_disk_sms_wait_on_the_sim_and_come_in_when_there_is_room() {
-    if !nix::unistd::Uid::effective().is_root() {
-        eprintln!("not tested: only root mounts a small file system");
-        return;
-    }
     let rig = Rig::prepare(1, |_| {});
     let state = rig.site.store().parent().unwrap().to_owned();
-    let small = Small::mount(&state);
+    let Some(small) = Small::mount(&state, 12) else { return };
     let mut rig = rig.run();
     rig.until_ready(1);
-    let filler = state.join("filler");
-    let fill = || {
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(&filler).unwrap();
-        while std::io::Write::write_all(&mut file, &[0; 512]).is_ok() {}
-    };
-    // What SQLite has reserved already takes some more.
     let mut sent = 0;
-    rig.until("nothing more fits", || {
-        fill();
-        rig.network.inject(rig.site.number(0), OUTSIDE, &format!("{sent:03} {}", "x".repeat(140)));
-        sent += 1;
-        std::thread::sleep(Duration::from_millis(200));
-        rig.api().health().1.contains("cannot be saved and stay on the SIM")
-    });
+    until_nothing_fits(&rig, &small, &mut sent);
     let (level, text) = rig.api().health();
     assert_eq!(level, "CRITICAL", "{text}");
-    let stored = || {
-        let stats = rig.network.ask(&json!({ "do": "stats" }));
-        usize::try_from(stats["modems"][0]["stored"].as_u64().unwrap()).unwrap()
-            + stats["waiting"].as_u64().unwrap() as usize
-    };
+    let stored = || outside(&rig);
     let seen = || rig.api().get_sms("").len();
     assert!(stored() > 0);
     assert!(seen() + stored() >= sent, "{} in the store and {} on the SIM, of {sent}", seen(), stored());
-    fs::remove_file(&filler).unwrap();
+    small.empty();
     rig.until("all are in", || seen() == sent);
     rig.until("none is left on the SIM", || stored() == 0);
     rig.until("health is good again", || !rig.api().health().1.contains("cannot be saved"));
@@ -259,10 +270,95 @@ fn on_a_full_disk_sms_wait_on_the_sim_and_come_in_when_there_is_room() {
     assert_eq!(code, Some(0));
 
     // Nothing at all fits when it starts again: it has kept some room for that.
-    fill();
+    small.fill();
     rig.launch();
     rig.until("it starts", || rig.log().contains("smsgate is up"));
     rig.until("it says that the disk is full", || rig.api().health().1.contains("free"));
     assert_eq!(rig.api().get_sms("").len(), sent);
     drop(small);
+}
+
+/// Fills what is left, and lets SMS come in until one cannot be saved: what SQLite has reserved takes some more. `sent`:
+/// how many have come.
+fn until_nothing_fits(rig: &Rig, small: &Small<'_>, sent: &mut usize) {
+    rig.until("nothing more fits", || {
+        small.fill();
+        rig.network.inject(rig.site.number(0), OUTSIDE, &format!("{sent:03} {}", "x".repeat(140)));
+        *sent += 1;
+        std::thread::sleep(Duration::from_millis(200));
+        rig.api().health().1.contains("cannot be saved and stay on the SIM")
+    });
+}
+
+/// How many SMS are on the first modem's SIM or on their way to it.
+fn outside(rig: &Rig) -> usize {
+    let stats = rig.network.ask(&json!({ "do": "stats" }));
+    let count = |value: &serde_json::Value| usize::try_from(value.as_u64().unwrap()).unwrap();
+    count(&stats["modems"][0]["stored"]) + count(&stats["waiting"])
+}
+
+#[test]
+fn as_room_runs_out_texts_go_early_then_sending_stops_and_then_sms_wait() {
+    let rig = Rig::prepare(1, |_| {});
+    let state = rig.site.store().parent().unwrap().to_owned();
+    let Some(small) = Small::mount(&state, 64) else { return };
+    let mut past = Past::new(&rig.site.store());
+    past.receive((0..1500).map(|number| format!("{number:0150}")), false);
+    past.pass(Duration::from_secs(7200));
+    past.close();
+    let mut rig = rig.run();
+    rig.until_ready(1);
+    let store = Connection::open_with_flags(rig.site.store(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    store.busy_timeout(Duration::from_secs(10)).unwrap();
+    let held = || texts(&store, "SELECT text FROM message WHERE text <> ''").len();
+    let says = |level: &str, words: &str| {
+        rig.until(words, || {
+            let (seen, text) = rig.api().health();
+            seen == level && text.contains(words)
+        });
+    };
+    let send = |text: &str| rig.api().send("", OUTSIDE, text);
+    send("while there is room").unwrap();
+    assert_eq!(held(), 1500);
+    assert!(!rig.api().health().1.contains("Disk"), "{:?}", rig.api().health());
+
+    small.leave(10);
+    says("WARNING", "texts of finished messages are forgotten early");
+    rig.until("the newest thousand are left", || held() == 1000);
+    send("while it is low").unwrap();
+
+    small.leave(4);
+    says("CRITICAL", "no new message is accepted to be sent. Make room");
+    let Err(ClientError::Fault(fault)) = send("while it is nearly full") else { panic!("it was taken") };
+    assert_eq!((fault.code, fault.message.as_str()), (503, "The disk of the gateway is nearly full. Try again later."));
+    // What comes in does so all the same, and so do mails.
+    let mut sent = 3;
+    for number in 0..sent {
+        rig.network.inject(rig.site.number(0), OUTSIDE, &format!("{number:03}"));
+    }
+    rig.until("all are in", || rig.api().get_sms("").len() == sent);
+    rig.until("all are mailed", || rig.mails().len() == sent);
+
+    until_nothing_fits(&rig, &small, &mut sent);
+    assert!(matches!(send("while it is full"), Err(ClientError::Fault(fault)) if fault.code == 503));
+    assert!(rig.api().get_sms("").len() + outside(&rig) >= sent);
+
+    small.empty();
+    rig.until("all are in", || rig.api().get_sms("").len() == sent);
+    rig.until("none is left on the SIM", || outside(&rig) == 0);
+    rig.until("health is good again", || !rig.api().health().1.contains("Disk"));
+    send("when there is room again").unwrap();
+    let mut seen: Vec<String> = rig.api().get_sms("").into_iter().map(|sms| sms.text).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), sent, "one came in twice");
+    rig.until("what was accepted has left", || {
+        texts(&store, "SELECT id FROM outbox WHERE next_run IS NOT NULL").is_empty()
+    });
+    let left: Vec<String> =
+        rig.network.events("submitted").iter().map(|entry| entry["text"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(left, ["while there is room", "while it is low", "when there is room again"]);
+    assert_eq!(texts(&store, "SELECT 'x' FROM message").len(), 1500 + sent, "facts went with their texts");
+    drop(store);
+    assert_eq!(rig.stop().0, Some(0));
 }

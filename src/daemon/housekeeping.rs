@@ -1,4 +1,5 @@
-//! What has to be done from time to time: partial messages, retention, the watchdog.
+//! What has to be done from time to time: partial messages, retention, the watchdog. Retention comes at once when room
+//! runs low or there is enough again.
 
 use tokio::time::{Duration, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,7 @@ const RETENTION_ROUND: Duration = Duration::from_secs(600);
 pub(super) async fn run(store: Store, cancel: CancellationToken) {
     let mut partials = interval(PARTIAL_ROUND);
     let mut retention = interval(RETENTION_ROUND);
+    let mut shortage = store.shortage();
     for ticker in [&mut partials, &mut retention] {
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
@@ -29,11 +31,16 @@ pub(super) async fn run(store: Store, cancel: CancellationToken) {
                 }
                 Err(error) => warn!(%error, "incomplete messages cannot be looked at"),
             },
-            _ = retention.tick() => match store.retain().await {
-                Ok(0) => {}
-                Ok(rows) => info!(rows, "old messages deleted"),
-                Err(error) => warn!(%error, "old messages cannot be deleted"),
-            },
+            _ = retention.tick() => retain(&store).await,
+            Ok(()) = shortage.changed() => retain(&store).await,
         }
+    }
+}
+
+async fn retain(store: &Store) {
+    match store.retain().await {
+        Ok(0) => {}
+        Ok(rows) => info!(rows, "old messages deleted"),
+        Err(error) => warn!(%error, "old messages cannot be deleted"),
     }
 }

@@ -22,7 +22,7 @@ use nix::{
 };
 
 use crate::{
-    model::printable,
+    model::{Space, printable},
     pool_health::{MachineCondition, Medium},
 };
 
@@ -55,6 +55,11 @@ impl Machine {
             early: self.appliance.as_ref().and(epoch).filter(|epoch| is_before(wall, *epoch)).map(|_| wall),
         }
     }
+}
+
+/// What is left of a folder's file system; none if it does not let itself be looked at. Blocks as long as that does.
+pub(super) fn space_of(folder: &Path) -> Option<Space> {
+    medium(folder).map(|medium| Space::of(medium.free, medium.total))
 }
 
 fn is_before(wall: Timestamp, epoch: SystemTime) -> bool {

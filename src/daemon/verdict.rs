@@ -1,5 +1,5 @@
 //! Keeps the health of the whole gateway: judged anew at every change, the store looked at at the pool's
-//! `health_check_interval`, the machine each minute, limits to sending (where there are any) every few seconds; published for those who ask, logged once a change of level.
+//! `health_check_interval`, the machine each minute, the room that is left for the store every few seconds, limits to sending (where there are any) every few seconds; published for those who ask, logged once a change of level.
 
 use std::sync::Arc;
 
@@ -10,19 +10,24 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{limits, machine::Machine};
+use super::{
+    limits,
+    machine::{Machine, space_of},
+};
 use crate::{
     config::Config,
-    model::{Health, HealthLevel},
+    model::{Health, HealthLevel, Space},
     pool::Pool,
     pool_health::{MachineCondition, StoreCondition, judge},
-    store::Store,
+    store::{Shortage, Store},
 };
 
 /// Longest a commit may take.
 const COMMIT: Duration = Duration::from_secs(10);
 /// How often the machine is looked at, which costs a few reads.
 const MACHINE: Duration = Duration::from_secs(60);
+/// How often it is looked at how much room is left for the store, which costs a call of the system.
+const SPACE: Duration = Duration::from_secs(5);
 /// How often it is looked at who has reached a limit, where there are any.
 const LIMITS: Duration = Duration::from_secs(5);
 /// Longest a look at the machine may take before the last one counts again.
@@ -45,7 +50,7 @@ impl Verdict {
         let mut store = StoreCondition::default();
         let mut machine =
             MachineCondition { appliance: self.machine.appliance.is_some(), ..MachineCondition::default() };
-        let (mut looked, mut machine_round) = (None, Instant::now());
+        let (mut looked, mut machine_round, mut space_round) = (None, Instant::now(), Instant::now());
         let (mut limited, mut limits_round) = (Health::ok(), Instant::now());
         loop {
             // Subscribed before looking, so that no change falls between.
@@ -68,12 +73,35 @@ impl Verdict {
                     limited = limits::health(&self.store, &config).await.unwrap_or(limited);
                     limits_round = Instant::now() + LIMITS;
                 }
+                () = sleep_until(space_round) => {
+                    let told = self.tell_space(config.gateway.api.get_sms_window).await;
+                    if told == Some(true) {
+                        machine_round = Instant::now();
+                    }
+                    // A look that hangs holds a thread.
+                    space_round = Instant::now() + told.map_or(MACHINE, |_| SPACE);
+                }
                 () = sleep_until(machine_round) => {
                     machine = self.look(machine).await;
                     machine_round = Instant::now() + MACHINE;
                 }
             }
         }
+    }
+
+    /// Tells the store how much room is left to it, if that can be seen: whether that is another step than before.
+    async fn tell_space(&self, keep: Duration) -> Option<bool> {
+        let folder = self.machine.store.clone();
+        let looking = tokio::task::spawn_blocking(move || space_of(&folder));
+        let Ok(Ok(Some(space))) = timeout(LOOK, looking).await else { return None };
+        let is_another = self.store.set_shortage(Shortage { space, keep });
+        match space {
+            _ if !is_another => {}
+            Space::Enough => info!("there is room enough on the disk again"),
+            Space::Low => warn!("room on the disk is low: texts of finished messages are forgotten before their time"),
+            Space::NearlyFull => warn!("the disk is nearly full: no new message is accepted to be sent"),
+        }
+        Some(is_another)
     }
 
     /// The machine now, or as it was if it does not let itself be looked at.

@@ -13,6 +13,7 @@ mod runtime;
 mod self_test;
 mod send_limit;
 mod slot;
+mod space;
 mod text;
 mod ussd;
 
@@ -27,5 +28,6 @@ pub use runtime::RunTime;
 pub use self_test::{SelfTest, SelfTestReturn, SelfTestStart};
 pub use send_limit::{Reached, SendLimit, SendLimits, Spending, Spent, Window};
 pub use slot::{ModemSnapshot, SlotId};
+pub use space::Space;
 pub use text::{disturbs, printable};
 pub use ussd::{UssdSession, UssdStep};

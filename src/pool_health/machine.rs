@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::model::{Health, HealthLevel};
+use crate::model::{Health, HealthLevel, Space};
 
 const MIB: u64 = 1024 * 1024;
-/// Less than this share and this much is free: in per cent and in octets.
+/// Less than this share and this much is free: in per cent and in octets. People hear of it before [`Space`] does
+/// anything about it.
 const SCARCE: (u64, u64) = (20, 1024 * MIB);
 /// Likewise, and soon nothing can be saved any more.
 const EXHAUSTED: (u64, u64) = (10, 256 * MIB);
@@ -67,7 +68,13 @@ fn of_medium(medium: &Medium, health: &mut Health) {
     let below = |(share, least): (u64, u64)| {
         medium.free < least && medium.free.saturating_mul(100) < medium.total.saturating_mul(share)
     };
-    let free = format!("{} of {} MiB are free on the file system of {folder}", medium.free / MIB, medium.total / MIB);
+    let effect = match Space::of(medium.free, medium.total) {
+        Space::Enough => "",
+        Space::Low => ", texts of finished messages are forgotten early. Make room",
+        Space::NearlyFull => ", no new message is accepted to be sent. Make room",
+    };
+    let (free, total) = (medium.free / MIB, medium.total / MIB);
+    let free = format!("{free} of {total} MiB are free on the file system of {folder}{effect}");
     if below(EXHAUSTED) {
         health.add(HealthLevel::Critical, format!("Disk: {free}"));
     } else if below(SCARCE) {
@@ -113,7 +120,20 @@ mod tests {
             let health = of(medium(free, total));
             assert_eq!(health.level, level, "{free} of {total}: {}", health.message());
         }
-        assert_eq!(of(medium(150, 1000)).message(), "Disk: 150 of 1000 MiB are free on the file system of /data/store");
+    }
+
+    #[test]
+    fn what_a_lack_of_room_does_is_said() {
+        for (free, level, effect) in [
+            (900, HealthLevel::Warning, ""),
+            (257, HealthLevel::Warning, ""),
+            (100, HealthLevel::Critical, ", texts of finished messages are forgotten early. Make room"),
+            (63, HealthLevel::Critical, ", no new message is accepted to be sent. Make room"),
+        ] {
+            let health = of(medium(free, 9000));
+            let said = format!("Disk: {free} of 9000 MiB are free on the file system of /data/store{effect}");
+            assert_eq!((health.level, health.message()), (level, said));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod balance;
 mod ballast;
 mod clock;
+mod compaction;
 mod concatenation;
 mod inbox;
 mod layout;
@@ -23,6 +24,7 @@ mod seal;
 mod self_test;
 mod sim_card;
 mod sims;
+mod space;
 mod spending;
 mod spool;
 mod tally;
@@ -48,6 +50,7 @@ pub use salvage::Salvage;
 pub use schema::{Damage, prepare_folder};
 pub use self_test::NewSelfTest;
 pub use sim_card::CardSeen;
+pub use space::Shortage;
 pub use spending::{Allowance, SlotLimits};
 use tokio::sync::{Notify, oneshot, watch};
 pub use types::*;
@@ -106,10 +109,12 @@ impl Store {
         });
         let options = watch::Sender::new(options);
         let limits = watch::Sender::<Arc<SlotLimits>>::default();
+        let shortage = watch::Sender::<Shortage>::default();
         let writer = Writer {
             path: path.to_owned(),
             options: options.subscribe(),
             limits: limits.subscribe(),
+            shortage: shortage.subscribe(),
             clock: clock.clone(),
             connection: Some(connection),
             signals: Arc::clone(&signals),
@@ -126,6 +131,7 @@ impl Store {
             damage,
             options,
             limits,
+            shortage,
             path: path.to_owned(),
             readers: Readers::new(path.to_owned()),
             mailbox: Mutex::new(Some(sender)),
@@ -251,7 +257,8 @@ impl Store {
     }
 
     // outbound
-    /// Accepts a message durably. `Full` when `queue_limit` messages wait already.
+    /// Accepts a message durably. `Full` when `queue_limit` messages wait already, `NoSpace` when the file system of the
+    /// store is nearly full.
     pub async fn enqueue(&self, message: NewOutgoing) -> Result<(), StoreError> {
         self.write(move |work| outbox::enqueue(work, &message)).await
     }
@@ -454,6 +461,7 @@ struct Inner {
     damage: Option<Damage>,
     options: watch::Sender<Options>,
     limits: watch::Sender<Arc<SlotLimits>>,
+    shortage: watch::Sender<Shortage>,
     path: PathBuf,
     readers: Readers,
     mailbox: Mutex<Option<SyncSender<Box<dyn Operation>>>>,
@@ -479,6 +487,7 @@ fn recover(connection: &Connection, options: &Options, clock: &RunClock) -> rusq
         wall: clock.wall(),
         options,
         limits: &SlotLimits::new(),
+        shortage: Shortage::default(),
         effects: Effects::default(),
         claims: &mut Claims::default(),
     };

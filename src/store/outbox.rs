@@ -18,7 +18,7 @@ use super::{
     tally::Tally,
     writer::Work,
 };
-use crate::model::{MessageId, Msisdn, OutgoingMessage, OutgoingState, ResendPolicy, RunTime};
+use crate::model::{MessageId, Msisdn, OutgoingMessage, OutgoingState, ResendPolicy, RunTime, Space};
 
 /// Why a message that is not what was accepted goes nowhere.
 pub(super) const DAMAGED: &str = "the message was damaged on the disk of the gateway";
@@ -30,10 +30,13 @@ pub(super) fn enqueue(work: &mut Work<'_>, message: &NewOutgoing) -> Result<(), 
     if waiting(work.connection)? >= limit {
         return Err(StoreError::Full { limit });
     }
+    if work.shortage.space == Space::NearlyFull {
+        return Err(StoreError::NoSpace);
+    }
     accept(work, message)
 }
 
-/// Queues a message, however many wait.
+/// Queues a message, however many wait and however little room is left.
 pub(super) fn accept(work: &mut Work<'_>, message: &NewOutgoing) -> Result<(), StoreError> {
     let expires = work.now.after(message.lifetime);
     // Counted per recipient, whose phone joins by it, and drawn now: messages handed out together must differ too.

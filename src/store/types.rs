@@ -74,6 +74,9 @@ pub enum StoreError {
     /// A SIM or a token has sent what it may for now. Nothing was changed.
     #[error("{0}")]
     LimitReached(Reached),
+    /// The file system of the store is nearly full: what is left is for what was accepted already and for what comes in.
+    #[error("the disk is nearly full")]
+    NoSpace,
     /// A row that had to be there is not.
     #[error("no message {0}")]
     NoSuchMessage(MessageId),
@@ -97,6 +100,7 @@ impl Classified for StoreError {
             | Self::Closed
             | Self::Full { .. }
             | Self::LimitReached(_)
+            | Self::NoSpace
             | Self::PartLeft { .. }
             | Self::Sqlite(_) => ErrorClass::Transient,
             Self::NoSuchMessage(_) => ErrorClass::Permanent,

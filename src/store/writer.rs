@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::{Options, SlotLimits, StoreError, clock::RunClock, lock::Lock, schema};
+use super::{Options, SlotLimits, StoreError, clock::RunClock, lock::Lock, schema, space::Shortage};
 use crate::model::{MessageId, RunTime};
 
 /// Operations that may wait; more is an answer ([`StoreError::Busy`]).
@@ -38,6 +38,7 @@ pub(super) struct Work<'a> {
     pub(super) wall: Timestamp,
     pub(super) options: &'a Options,
     pub(super) limits: &'a SlotLimits,
+    pub(super) shortage: Shortage,
     pub(super) effects: Effects,
     pub(super) claims: &'a mut Claims,
 }
@@ -177,6 +178,7 @@ pub(super) struct Writer {
     pub(super) path: PathBuf,
     pub(super) options: watch::Receiver<Options>,
     pub(super) limits: watch::Receiver<Arc<SlotLimits>>,
+    pub(super) shortage: watch::Receiver<Shortage>,
     pub(super) clock: RunClock,
     pub(super) connection: Option<Connection>,
     pub(super) signals: Arc<Signals>,
@@ -294,6 +296,7 @@ impl Writer {
             wall: self.clock.wall(),
             options: &options,
             limits: &limits,
+            shortage: *self.shortage.borrow(),
             effects: progress.effects,
             claims,
         };

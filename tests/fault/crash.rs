@@ -152,7 +152,7 @@ fn work(series: &Series, recording: &Recording, account: &Account, points: &[Poi
 }
 
 /// A folder in memory, if the system has one: nothing here needs a disk.
-fn memory() -> &'static Path {
+pub fn memory() -> &'static Path {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { memory } else { Path::new("/tmp") }
 }

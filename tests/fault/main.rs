@@ -1,7 +1,7 @@
 //! Breaks things on purpose, at moments drawn from a seed, and audits the books afterwards.
 //!
 //! Rig C cuts the power in the middle of recorded writes, rig E lets system calls fail under the running daemon, both by
-//! strace; rig F lets modems misbehave. `make fault RIG=C|E|F SEED=... POINTS=...` runs them at any size; what fails says
+//! strace; rig F lets modems misbehave; rig R is C while the store forgets what is old. `make fault RIG=C|E|F|R SEED=... POINTS=...` runs them at any size; what fails says
 //! the one command that runs it again. Rig K (SIGKILL) is `tests/kill.rs`, the power cuts of the whole appliance are in `tests/image/`.
 
 #![allow(
@@ -22,6 +22,7 @@ mod errors;
 mod modems;
 mod recording;
 mod rest;
+mod retention;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod series;

@@ -170,6 +170,9 @@ fn store_fault(error: &StoreError) -> Fault {
     if let StoreError::Full { limit } = error {
         return fault::unavailable(format!("The queue is full: {limit} messages are waiting."));
     }
+    if matches!(error, StoreError::NoSpace) {
+        return fault::unavailable("The disk of the gateway is nearly full. Try again later.");
+    }
     if matches!(error, StoreError::Closed) {
         return fault::unavailable("The gateway is stopping.");
     }

@@ -9,6 +9,7 @@ mod partial;
 mod reports;
 mod retention;
 mod self_test;
+mod space;
 mod spending;
 mod ussd;
 
