@@ -1,0 +1,144 @@
+//! S5: two thousand generated calls, answered as the old gateway answered them, or otherwise by a ruling that is listed.
+//!
+//! `tests/golden/upstream_calls.txt` has what Pentagrid's SMSgate said to each of them, facts of one run of its own code. The
+//! calls come from a seed ([`calls`]); a digest of each ties what was said to it, so that no change of the generator goes
+//! unseen. `SMSGATE_DIFFERENTIAL_CALLS` names a file to write the documents to, a JSON string a line, for whoever records
+//! them anew.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may fail, its helpers too"
+)]
+#![allow(clippy::print_stderr, reason = "the figures are worth knowing")]
+#![allow(unreachable_pub, missing_docs, reason = "a test program has no public interface")]
+
+mod answers;
+mod calls;
+mod rulings;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{collections::BTreeMap, fs, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use rustls::pki_types::ServerName;
+use smsgate::{
+    rpc::{
+        Limits,
+        wire::{self, parse_response},
+    },
+    tls,
+};
+use support::Gateway;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use self::{
+    answers::{Recorded, fault_line, value_line},
+    calls::{Call, LAST_ID},
+    rulings::{Answer, RULINGS},
+};
+
+const COUNT: usize = 2000;
+const SEED: u64 = 5;
+const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/upstream_calls.txt");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s05_two_thousand_calls_are_answered_as_before_or_by_a_ruling() {
+    let calls = calls::calls(COUNT, SEED);
+    if let Some(path) = std::env::var_os("SMSGATE_DIFFERENTIAL_CALLS") {
+        let line = |call: &Call| serde_json::to_string(&call.document()).unwrap() + "\n";
+        fs::write(path, calls.iter().map(line).collect::<String>()).unwrap();
+        return;
+    }
+    let recorded = Recorded::read(&fs::read_to_string(RECORD).unwrap());
+    assert_eq!(recorded.answers.len(), COUNT, "calls in {RECORD}");
+    for (number, (call, (recorded, _))) in calls.iter().zip(&recorded.answers).enumerate() {
+        assert_eq!(*recorded, digest_of(call), "call {number} is not the one that was recorded: {call:?}");
+    }
+
+    let gateway = Gateway::start_with(Limits::default(), |api| api.repost_window = Duration::ZERO).await;
+    gateway.receive("one").await;
+    gateway.receive("two").await;
+    let answers = play(&gateway, &calls).await;
+
+    let mut used: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut unlisted = Vec::new();
+    let mut equal = 0;
+    for ((call, answer), (_, theirs)) in calls.iter().zip(&answers).zip(&recorded.answers) {
+        if answer.line == *theirs {
+            equal += 1;
+            continue;
+        }
+        match RULINGS.iter().find(|ruling| (ruling.settles)(call, theirs, answer)) {
+            Some(ruling) => *used.entry(ruling.name).or_default() += 1,
+            None => unlisted.push(format!("{call:?}\n  was: {theirs}\n  is:  {}", answer.line)),
+        }
+    }
+    eprintln!("{equal} of {COUNT} answers are the same; by ruling: {used:#?}");
+    assert!(unlisted.is_empty(), "{} differences no ruling lists:\n{}", unlisted.len(), unlisted.join("\n"));
+    for ruling in RULINGS {
+        assert!(used.contains_key(ruling.name), "no call needs the ruling {:?} ({})", ruling.name, ruling.why);
+    }
+}
+
+fn digest_of(call: &Call) -> String {
+    let sum = digest(&SHA256, call.document().as_bytes());
+    sum.as_ref().iter().take(4).map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// Sends the calls one after the other, from so many addresses that none gets to wait for its wrong tokens.
+async fn play(gateway: &Gateway, calls: &[Call]) -> Vec<Answer> {
+    const CALLS_A_PEER: usize = 4;
+    let mut last_id = "none".to_owned();
+    let mut answers = Vec::new();
+    for (peer, some) in calls.chunks(CALLS_A_PEER).enumerate() {
+        let [.., high, low] = u32::try_from(peer).unwrap().to_be_bytes();
+        let mut connection = connect(gateway, Ipv4Addr::new(127, 5, high, low + 1)).await;
+        for call in some {
+            let body = post(&mut connection, &call.document().replace(LAST_ID, &last_id)).await;
+            let answer = match parse_response(&body, wire::Limits::RESPONSE).unwrap() {
+                Ok(value) => Answer { line: value_line(&value), value: Some(value) },
+                Err(fault) => Answer { line: fault_line(&fault), value: None },
+            };
+            if call.method == "send_sms" && answer.line == "id" {
+                last_id = answer.value.as_ref().and_then(wire::Value::as_str).unwrap().to_owned();
+            }
+            answers.push(answer);
+        }
+    }
+    answers
+}
+
+async fn connect(gateway: &Gateway, source: Ipv4Addr) -> TlsStream<TcpStream> {
+    let config = tls::client_config(Some(&gateway.ca)).unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    let stream = socket.connect(gateway.address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+}
+
+/// The body of the answer to a document.
+async fn post(connection: &mut TlsStream<TcpStream>, document: &str) -> Vec<u8> {
+    let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", document.len());
+    connection.write_all((head + document).as_bytes()).await.unwrap();
+    let mut read = Vec::new();
+    loop {
+        if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&read[..end]).to_lowercase();
+            assert!(head.starts_with("http/1.1 200 "), "{head}");
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+            if read.len() >= end + 4 + length.parse::<usize>().unwrap() {
+                return read.split_off(end + 4);
+            }
+        }
+        assert!(connection.read_buf(&mut read).await.unwrap() > 0, "it hung up in the midst of {document}");
+    }
+}
