@@ -42,9 +42,10 @@ pub fn fault_line(fault: &Fault) -> String {
 
 fn quoted(text: &str) -> String {
     let is_time = text.len() == 16
-        && text.bytes().zip("0000-00-00 00:00".bytes()).all(|(octet, like)| {
-            if like == b'0' { octet.is_ascii_digit() } else { octet == like }
-        });
+        && text
+            .bytes()
+            .zip("0000-00-00 00:00".bytes())
+            .all(|(octet, like)| if like == b'0' { octet.is_ascii_digit() } else { octet == like });
     if text.len() == 36 && Uuid::try_parse(text).is_ok() {
         "id".to_owned()
     } else if is_time {

@@ -113,7 +113,8 @@ const OTHER_METHODS: [&str; 27] = [
 ];
 
 const TOKENS: [&str; 6] = ["tok-send", "tok-ussd", "tok-health", "tok-stats", "tok-01", "tok-all"];
-const WRONG_TOKENS: [&str; 8] = ["wrong", "", " ", "tok-send ", "TOK-SEND", "tök", "🚀", "$2b$04$abcdefghijklmnopqrstuv"];
+const WRONG_TOKENS: [&str; 8] =
+    ["wrong", "", " ", "tok-send ", "TOK-SEND", "tök", "🚀", "$2b$04$abcdefghijklmnopqrstuv"];
 const RECIPIENTS: [&str; 18] = [
     "+491701234567",
     "+49 170 1234567",
@@ -201,10 +202,7 @@ const SPELLINGS: [(&str, &[&str]); 9] = [
         ],
     ),
     ("i4", &["0", "1", "-7", "2147483648", "+491701234567", "99999999999999999999"]),
-    (
-        "i8",
-        &["0", "1", "491701234567", "+491701234567", "9223372036854775807", "9223372036854775808", "-", "1 2"],
-    ),
+    ("i8", &["0", "1", "491701234567", "+491701234567", "9223372036854775807", "9223372036854775808", "-", "1 2"]),
     (
         "double",
         &[
@@ -259,7 +257,7 @@ fn call(dice: &mut Dice) -> Call {
     let weighed = [0, 1, 1, 1, 1, 1, 2, 2, 3, 3, 3, 4, 5, 5, 5, 6];
     let (method, places) = METHODS[weighed[index(dice, weighed.len())]];
     let mut args: Vec<Arg> = places.iter().map(|place| usual(dice, *place)).collect();
-    if method == "send_sms" && dice.below(3) == 0 {
+    if method == "send_sms" && dice.below(6) == 0 {
         args.pop();
     }
     // Most calls have one thing wrong with them, some none, some more.
@@ -301,28 +299,32 @@ fn usual(dice: &mut Dice, place: Place) -> Arg {
         Place::Token(good) => match dice.below(8) {
             0 => pick(dice, &TOKENS),
             1 => pick(dice, &WRONG_TOKENS),
+            2 | 3 if good == "tok-00" => ["tok-all", "tok-01"][index(dice, 2)],
             _ => good,
         },
+        Place::Sender if dice.below(2) == 0 => ["", NUMBER_00][index(dice, 2)],
         Place::Sender => pick(dice, &NUMBERS),
         Place::Recipient if dice.below(2) == 0 => RECIPIENTS[0],
         Place::Recipient => pick(dice, &RECIPIENTS),
         Place::Message => pick(dice, &TEXTS),
         Place::Flash => return Arg::Typed("boolean", dice.below(2).to_string()),
         Place::Id => pick(dice, &IDS),
+        Place::Number if dice.below(2) == 0 => [NUMBER_00, NUMBER_00, NUMBER_01][index(dice, 3)],
         Place::Number => pick(dice, &NUMBERS),
+        Place::Code if dice.below(2) == 0 => ["*100#", "*101#"][index(dice, 2)],
         Place::Code => pick(dice, &CODES),
     };
     if dice.below(6) == 0 { Arg::Bare(text.to_owned()) } else { Arg::Text(text.to_owned()) }
 }
 
 fn spoil(dice: &mut Dice, places: &[Place], args: &mut Vec<Arg>) {
-    match dice.below(12) {
+    match dice.below(20) {
         0 => drop(args.pop()),
         1 => args.push(any(dice, 2)),
         2 => args.clear(),
         3 => args.extend(args.clone()),
         4 => args.reverse(),
-        5 if places.contains(&Place::Message) && args.len() > 3 && dice.below(4) == 0 => {
+        5 if places.contains(&Place::Message) && args.len() > 3 && dice.below(2) == 0 => {
             args[3] = Arg::Text("long ".repeat(3_600));
         }
         6 if !args.is_empty() => args[0] = Arg::Text("k".repeat(60 + index(dice, 20))),
@@ -337,16 +339,16 @@ fn spoil(dice: &mut Dice, places: &[Place], args: &mut Vec<Arg>) {
 
 /// Anything at all, nested so deep at the most.
 fn any(dice: &mut Dice, depth: usize) -> Arg {
-    match dice.below(if depth == 0 { 9 } else { 12 }) {
-        0..=5 => {
+    match dice.below(if depth == 0 { 20 } else { 25 }) {
+        0..=10 => {
             let (element, spellings) = SPELLINGS[index(dice, SPELLINGS.len())];
             Arg::Typed(element, pick(dice, spellings).to_owned())
         }
-        6 => Arg::Text(pick(dice, &TEXTS).to_owned()),
-        7 => Arg::Nil,
-        8 => Arg::Foreign(pick(dice, &FOREIGN)),
-        9 => Arg::Array((0..dice.below(3)).map(|_| any(dice, depth - 1)).collect()),
-        10 => {
+        11..=17 => Arg::Text(pick(dice, &TEXTS).to_owned()),
+        18 => Arg::Nil,
+        19 => Arg::Foreign(pick(dice, &FOREIGN)),
+        20 | 21 => Arg::Array((0..dice.below(3)).map(|_| any(dice, depth - 1)).collect()),
+        22 | 23 => {
             let names = ["a", "b", "", "faultCode", "a"];
             let count = dice.below(3);
             Arg::Struct((0..count).map(|_| (pick(dice, &names).to_owned(), any(dice, depth - 1))).collect())
@@ -368,7 +370,8 @@ impl Call {
     /// As it goes over the wire.
     pub fn document(&self) -> String {
         let params: String = self.args.iter().map(|arg| format!("<param>{}</param>\n", arg.xml())).collect();
-        let params = if self.frame == Frame::NoParams { String::new() } else { format!("<params>\n{params}</params>\n") };
+        let params =
+            if self.frame == Frame::NoParams { String::new() } else { format!("<params>\n{params}</params>\n") };
         let blanks = if self.frame == Frame::Blanks { "\n " } else { "" };
         let name = format!("<methodName>{blanks}{}{blanks}</methodName>\n", escaped(&self.method));
         let call = format!("<methodCall>\n{name}{params}</methodCall>\n");
