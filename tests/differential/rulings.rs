@@ -327,7 +327,7 @@ fn is_spelt(call: &Call, place: Place, as_text: &str) -> bool {
 fn text_of(arg: &Arg) -> Option<&str> {
     match arg {
         Arg::Text(text) | Arg::Bare(text) | Arg::Typed("string", text) => Some(text),
-        _ => None,
+        Arg::Typed(..) | Arg::Nil | Arg::Array(_) | Arg::Struct(_) | Arg::Foreign(_) => None,
     }
 }
 
@@ -355,7 +355,7 @@ fn any(call: &Call, is_so: &dyn Fn(&Arg) -> bool) -> bool {
             || match arg {
                 Arg::Array(elements) => elements.iter().any(|element| within(element, is_so)),
                 Arg::Struct(members) => members.iter().any(|(_, member)| within(member, is_so)),
-                _ => false,
+                Arg::Text(_) | Arg::Bare(_) | Arg::Typed(..) | Arg::Nil | Arg::Foreign(_) => false,
             }
     }
     call.args.iter().any(|arg| within(arg, is_so))
@@ -365,6 +365,6 @@ fn depth(arg: &Arg) -> usize {
     match arg {
         Arg::Array(elements) => 1 + elements.iter().map(depth).max().unwrap_or(0),
         Arg::Struct(members) => 1 + members.iter().map(|(_, member)| depth(member)).max().unwrap_or(0),
-        _ => 0,
+        Arg::Text(_) | Arg::Bare(_) | Arg::Typed(..) | Arg::Nil | Arg::Foreign(_) => 0,
     }
 }
