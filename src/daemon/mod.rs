@@ -1,6 +1,7 @@
 //! The daemon: wires the rooms together, keeps their tasks alive, reloads and stops them.
 
 mod control;
+mod discretion;
 mod housekeeping;
 mod limits;
 mod machine;
@@ -43,6 +44,7 @@ use crate::{
     tls::{Reloader, TlsError},
     tpdu::{Reference, segment},
 };
+pub use discretion::keep_secrets;
 use machine::Machine;
 use modems::Modems;
 use ports::Ports;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    StartError, host_name,
+    StartError, host_name, keep_secrets,
     run::{EXIT_SYSTEM, tell_systemd},
 };
 use crate::{
@@ -31,6 +31,7 @@ const REASON: u64 = 500;
 /// Serves until a signal ends it.
 #[must_use]
 pub fn rescue(reason_file: &Path, host: &str, port: u16) -> ExitCode {
+    keep_secrets();
     if let Err(error) = telemetry::start(LogLevel::Info) {
         eprintln!("smsgate: {error}");
         return ExitCode::from(EXIT_SYSTEM);

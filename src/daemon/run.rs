@@ -13,7 +13,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::{Daemon, StartError, Surroundings, reload::reload, store_path, watchdog};
+use super::{Daemon, StartError, Surroundings, keep_secrets, reload::reload, store_path, watchdog};
 use crate::{
     config::{Config, Severity},
     config_files::{LoadError, find_folder, load_folder},
@@ -41,6 +41,7 @@ pub fn run(folder: Option<&Path>, appliance: Option<&Path>) -> ExitCode {
 /// As [`run`]; when the daemon is up, `up` is told what confines it and where it listens.
 #[must_use]
 pub fn run_and(folder: Option<&Path>, appliance: Option<&Path>, up: impl FnOnce(Confined, SocketAddr)) -> ExitCode {
+    keep_secrets();
     let folder = find_folder(folder);
     let config = match load(&folder) {
         Ok(config) => config,

@@ -25,10 +25,15 @@ mod http;
 mod mail;
 mod modem;
 mod output;
+mod panics;
 mod peer;
+#[allow(dead_code, reason = "of a terminal each test program uses its part")]
+#[path = "../cli/pty.rs"]
+mod pty;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod scale;
+mod screen;
 mod strings;
 #[path = "../support/mod.rs"]
 mod support;

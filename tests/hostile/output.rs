@@ -109,7 +109,7 @@ fn check_report(name: &str, code: i32, out: &str, faults: &mut Vec<String>) {
 }
 
 /// Moves a cursor, ends a line, or turns text around.
-fn is_harmful(c: char) -> bool {
+pub fn is_harmful(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\t'))
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -123,13 +123,19 @@ fn around(text: &str, c: char) -> String {
 }
 
 /// A gateway whose answers have the members that they should have, filled with what it is told.
-struct Gateway {
-    port: u16,
-    ca: std::path::PathBuf,
+pub struct Gateway {
+    pub port: u16,
+    pub ca: std::path::PathBuf,
 }
 
 impl Gateway {
     fn start(folder: &Path, filling: Filling) -> Self {
+        Self::start_saying(folder, move |method| answer(method, &*filling))
+    }
+
+    /// One that says this value, as XML, to a method.
+    pub fn start_saying(folder: &Path, say: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        let say = Arc::new(say);
         let issued = smsgate::tls::issue(&["localhost".to_owned()], &[], jiff::Zoned::now().date(), 2).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -142,8 +148,8 @@ impl Gateway {
         let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (config, filling) = (Arc::clone(&config), Arc::clone(&filling));
-                thread::spawn(move || serve(stream.unwrap(), config, &*filling));
+                let (config, say) = (Arc::clone(&config), Arc::clone(&say));
+                thread::spawn(move || serve(stream.unwrap(), config, &*say));
             }
         });
         Self { port, ca }
@@ -171,7 +177,7 @@ impl Gateway {
 }
 
 /// One request, one answer.
-fn serve(stream: TcpStream, config: Arc<ServerConfig>, filling: &dyn Fn() -> String) -> Option<()> {
+fn serve(stream: TcpStream, config: Arc<ServerConfig>, say: &dyn Fn(&str) -> String) -> Option<()> {
     let mut reader = BufReader::new(StreamOwned::new(ServerConnection::new(config).unwrap(), stream));
     let mut length = 0;
     loop {
@@ -187,8 +193,7 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, filling: &dyn Fn() -> Str
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let call = parse_call(&body, Limits::REQUEST).unwrap();
-    let body =
-        format!("<methodResponse><params><param>{}</param></params></methodResponse>", answer(&call.method, filling));
+    let body = format!("<methodResponse><params><param>{}</param></params></methodResponse>", say(&call.method));
     let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n", body.len());
     let stream = reader.get_mut();
     stream.write_all((head + &body).as_bytes()).ok()?;
@@ -198,21 +203,23 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, filling: &dyn Fn() -> Str
 
 /// A value, with every character that XML can carry: also those that our own writer would leave out.
 fn text(text: &str) -> String {
+    format!("<value><string>{}</string></value>", escaped(text))
+}
+
+fn escaped(text: &str) -> String {
     let carried =
         |c: &char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-    let escaped: String = text
-        .chars()
+    text.chars()
         .filter(carried)
         .map(|c| match c {
             '&' | '<' | '>' | '\r' => format!("&#{};", u32::from(c)),
             c => c.to_string(),
         })
-        .collect();
-    format!("<value><string>{escaped}</string></value>")
+        .collect()
 }
 
 fn members(members: &[(&str, String)]) -> String {
-    let each = members.iter().map(|(name, value)| format!("<member><name>{name}</name>{value}</member>"));
+    let each = members.iter().map(|(name, value)| format!("<member><name>{}</name>{value}</member>", escaped(name)));
     format!("<value><struct>{}</struct></value>", each.collect::<String>())
 }
 
@@ -224,35 +231,42 @@ fn int(number: i32) -> String {
     format!("<value><int>{number}</int></value>")
 }
 
+/// The statistics of so many modems, each with a name that begins with its number.
+pub fn statistics(count: usize, filling: &dyn Fn() -> String) -> String {
+    let names: Vec<String> = (0..count).map(|number| format!("{number:02}{}", filling())).collect();
+    let modems: Vec<(&str, String)> = names.iter().map(|name| (name.as_str(), modem(filling))).collect();
+    array(&[text("OK"), members(&modems)])
+}
+
+fn modem(filling: &dyn Fn() -> String) -> String {
+    let any = || text(&filling());
+    members(&[
+        ("port", any()),
+        ("phone_number", any()),
+        ("current_network", any()),
+        ("current_signal", int(-71)),
+        ("status", any()),
+        ("balance", any()),
+        ("currency", any()),
+        ("sent", int(2)),
+        ("received", int(7)),
+        ("health_state_short", any()),
+        ("health_state_message", any()),
+        ("init_counter", int(1)),
+        ("last_init", any()),
+        ("last_received", any()),
+        ("last_sent", any()),
+        ("recoveries", int(2)),
+        ("recovered_by", any()),
+        ("serial", any()),
+        ("later", any()),
+    ])
+}
+
 fn answer(method: &str, filling: &dyn Fn() -> String) -> String {
     let any = || text(&filling());
     match method {
-        "get_stats" => {
-            let modem = || {
-                members(&[
-                    ("port", any()),
-                    ("phone_number", any()),
-                    ("current_network", any()),
-                    ("current_signal", int(-71)),
-                    ("status", any()),
-                    ("balance", any()),
-                    ("currency", any()),
-                    ("sent", int(2)),
-                    ("received", int(7)),
-                    ("health_state_short", any()),
-                    ("health_state_message", any()),
-                    ("init_counter", int(1)),
-                    ("last_init", any()),
-                    ("last_received", any()),
-                    ("last_sent", any()),
-                    ("recoveries", int(2)),
-                    ("recovered_by", any()),
-                    ("serial", any()),
-                    ("later", any()),
-                ])
-            };
-            array(&[text("OK"), members(&[("00", modem()), ("01", modem()), ("roof", modem())])])
-        }
+        "get_stats" => array(&[text("OK"), members(&["00", "01", "roof"].map(|name| (name, modem(filling))))]),
         "get_health_state" => array(&[text("WARNING"), any()]),
         "get_sms" | "wait_sms" => {
             let message = || {

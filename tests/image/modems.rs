@@ -69,6 +69,10 @@ fn sixteen_modems_of_four_kinds_do_their_work_and_find_their_slots_again() {
     boot::the_watchdog_is_armed(&mut machine);
     boot::nobody_can_log_in(&mut machine);
     inside::nothing_dumps_core(&mut machine);
+    let texts =
+        ["to", "from"].map(|way| slots.iter().map(move |modem| format!("{way} modem {} of the pool", modem.index)));
+    let secrets: Vec<String> = texts.into_iter().flatten().chain([TOKEN.to_owned()]).collect();
+    inside::the_journal_has_none_of(&mut machine, &secrets);
     inside::the_gateway_has_the_modems_and_nothing_more(&mut machine);
     machine.until("the box announces itself", |machine| mdns::is_announced(&machine.capture()));
 

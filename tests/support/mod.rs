@@ -250,6 +250,7 @@ fn modem(slot: &Slot) -> (SlotHandle, watch::Sender<ModemSnapshot>, JoinHandle<(
             if let Request::Ussd { ask, reply } = request {
                 let answer = match ask {
                     UssdAsk::Once(code) if code == "*100#" => Ok("Ihr Guthaben beträgt: 12,34 EUR\u{c}".to_owned()),
+                    UssdAsk::Once(code) if code == "*101#" => Ok("Tarif: Klassik".to_owned()),
                     UssdAsk::Once(_) | UssdAsk::Open(_) | UssdAsk::Answer { .. } | UssdAsk::Close(_) => {
                         Err(UssdError::Failed("unknown code".to_owned()))
                     }

@@ -6,7 +6,6 @@ use jiff::{
     Timestamp,
     tz::{Offset, TimeZone},
 };
-use secrecy::SecretString;
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -32,18 +31,17 @@ const MOST_MESSAGES: usize = 10_000;
 /// `get_sms(token, phone_number)`.
 pub(super) async fn messages(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let mut arguments = Arguments::new(params, 2, 2)?;
-    let token = token(&mut arguments)?;
-    let number = arguments.text()?;
-    let slots = readable(context, caller, &token, &number).await?;
+    let slots = readable(context, caller, &mut arguments).await?;
+    let slots = meant(context, slots, &arguments.text()?)?;
     Ok(answer(read(context, &slots, None).await?))
 }
 
 /// `wait_sms(token, phone_number, timeout, after)`.
 pub(super) async fn wait(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let mut arguments = Arguments::new(params, 4, 4)?;
-    let token = token(&mut arguments)?;
+    let slots = readable(context, caller, &mut arguments).await?;
     let (number, timeout, after) = (arguments.text()?, arguments.whole()?, arguments.text()?);
-    let slots = readable(context, caller, &token, &number).await?;
+    let slots = meant(context, slots, &number)?;
     let timeout = u64::try_from(timeout)
         .ok()
         .filter(|_| timeout <= LONGEST_WAIT)
@@ -89,21 +87,18 @@ async fn another(generations: &mut watch::Receiver<Arc<Config>>, this: &Arc<Conf
     }
 }
 
-/// The slots the token may read and `number` means.
-async fn readable(
-    context: &Context<'_>,
-    caller: &Caller,
-    token: &SecretString,
-    number: &str,
-) -> Result<Vec<SlotId>, Fault> {
+/// The slots that the token, the next argument, may read.
+async fn readable(context: &Context<'_>, caller: &Caller, arguments: &mut Arguments) -> Result<Vec<SlotId>, Fault> {
+    let token = token(arguments)?;
     let tokens = &context.config.gateway.api.token_get_sms;
     let hashes: BTreeSet<String> = tokens.values().flatten().cloned().collect();
-    let opened = context.opened(caller, token, hashes).await?;
-    let mut slots: Vec<SlotId> = tokens
-        .iter()
-        .filter(|(_, hashes)| hashes.iter().any(|hash| opened.contains(hash)))
-        .map(|(slot, _)| slot.clone())
-        .collect();
+    let opened = context.opened(caller, &token, hashes).await?;
+    let opens = |hashes: &Vec<String>| hashes.iter().any(|hash| opened.contains(hash));
+    Ok(tokens.iter().filter(|(_, hashes)| opens(hashes)).map(|(slot, _)| slot.clone()).collect())
+}
+
+/// Those of the readable slots that `number` means.
+fn meant(context: &Context<'_>, mut slots: Vec<SlotId>, number: &str) -> Result<Vec<SlotId>, Fault> {
     if number.is_empty() {
         return Ok(slots);
     }

@@ -32,15 +32,15 @@ const BREAK_NOTICED: Duration = Duration::from_millis(500);
 /// `send_sms(token, sender, recipient, message, flash = false)`.
 pub(super) async fn send(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
     let mut arguments = Arguments::new(params, 4, 5)?;
-    let token = token(&mut arguments)?;
-    let (sender, recipient, text) = (arguments.text()?, arguments.text()?, arguments.text()?);
-    let flash = arguments.flag()?;
-
     let api = &context.config.gateway.api;
     if !api.enable_send_sms {
         return Err(fault::not_enabled());
     }
+    let token = token(&mut arguments)?;
     let (policy, hash) = policy(context, caller, &token).await?;
+    let (sender, recipient, text) = (arguments.text()?, arguments.text()?, arguments.text()?);
+    let flash = arguments.flag()?;
+
     let recipient = Recipient::parse(&recipient, api.allow_short_codes)
         .map_err(|_| fault::bad_argument("Invalid recipient format."))?;
     let sender = chosen_sender(context, &sender)?;
@@ -108,9 +108,8 @@ fn rfc_3339(time: Timestamp) -> String {
 async fn authorised_id(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<String, Fault> {
     let mut arguments = Arguments::new(params, 2, 2)?;
     let token = token(&mut arguments)?;
-    let id = arguments.text()?;
     context.authorise(caller, &token, &context.config.gateway.api.token_send_sms).await?;
-    Ok(id)
+    arguments.text()
 }
 
 async fn look_up(context: &Context<'_>, id: &str) -> Result<Option<OutgoingMessage>, Fault> {

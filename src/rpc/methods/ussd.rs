@@ -80,10 +80,10 @@ async fn session(context: &Context<'_>, caller: &Caller, arguments: &mut Argumen
 }
 
 async fn authorised(context: &Context<'_>, caller: &Caller, arguments: &mut Arguments) -> Result<(), Fault> {
-    let token = token(arguments)?;
     if !context.config.gateway.api.enable_send_ussd {
         return Err(fault::not_enabled());
     }
+    let token = token(arguments)?;
     context.authorise(caller, &token, &context.config.gateway.api.token_send_ussd).await
 }
 
