@@ -11,7 +11,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
@@ -38,6 +38,7 @@ pub(super) struct Work<'a> {
     pub(super) wall: Timestamp,
     pub(super) options: &'a Options,
     pub(super) limits: &'a SlotLimits,
+    pub(super) flood_limit: u32,
     pub(super) effects: Effects,
     pub(super) claims: &'a mut Claims,
 }
@@ -170,6 +171,7 @@ pub(super) struct Signals {
     pub(super) arrivals: watch::Sender<i64>,
     pub(super) transactions: AtomicU64,
     pub(super) unanswered: AtomicUsize,
+    pub(super) flood_limit: AtomicU32,
 }
 
 /// The writer thread's state.
@@ -294,6 +296,7 @@ impl Writer {
             wall: self.clock.wall(),
             options: &options,
             limits: &limits,
+            flood_limit: self.signals.flood_limit.load(Ordering::Relaxed),
             effects: progress.effects,
             claims,
         };

@@ -128,6 +128,7 @@ pub(crate) fn settings(server: &Server) -> Settings {
             ca: Some(server.folder.path().join("cert.pem")),
             health_check_interval: Duration::from_secs(600),
             forward_ussd: false,
+            flood_limit: 60,
         },
         addresses: BTreeMap::new(),
         host: "gw.test".into(),
@@ -193,7 +194,7 @@ impl MemorySpool {
 
     pub(crate) fn add(&self, message: InboundMessage) {
         let spooled = self.now();
-        let job = MailJob { message, attempts: 0, spooled };
+        let job = MailJob { message, more: Vec::new(), attempts: 0, spooled };
         self.0.rows.lock().unwrap().push(Row { job, due: spooled, state: "waiting" });
         self.0.wakeup.notify_one();
     }
@@ -264,7 +265,8 @@ impl Spool for MemorySpool {
         self.update(id, |row| row.state = "dead")
     }
     async fn backlog(&self) -> Result<MailBacklog, StoreError> {
-        Ok(MailBacklog { waiting: self.count("waiting"), dead: self.count("dead") })
+        let dead = self.count("dead");
+        Ok(MailBacklog { waiting: self.count("waiting"), dead, dead_messages: dead })
     }
 }
 
