@@ -388,6 +388,7 @@ mod tests {
             ("mail", "security=starttls"),
             ("mail", "ca=file"),
             ("mail", "health_check_interval=7"),
+            ("mail", "flood_limit=0"),
             ("mail", "enabled=no"),
             ("server", "host=::1"),
             ("server", "port=7001"),

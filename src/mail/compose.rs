@@ -64,13 +64,16 @@ pub enum ComposeError {
 /// # Errors
 /// [`ComposeError`] where an address of the configuration is unusable; never because of what the SMS contains.
 pub fn compose(message: &InboundMessage, head: Letterhead<'_>) -> Result<Letter, ComposeError> {
-    assemble(head, Contents {
-        of: message,
-        ids: message.id.to_string(),
-        date: message.received_at,
-        subject: subject(message),
-        body: body(message, head.zone),
-    })
+    assemble(
+        head,
+        Contents {
+            of: message,
+            ids: message.id.to_string(),
+            date: message.received_at,
+            subject: subject(message),
+            body: body(message, head.zone),
+        },
+    )
 }
 
 /// What mails about one and about several messages differ in.

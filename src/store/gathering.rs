@@ -68,7 +68,7 @@ pub(super) fn spool(work: &mut Work<'_>, sequence: i64, draft: &Draft<'_>, earli
 
 /// How many messages like this one came lately from its sender to its SIM; counted no further than it matters.
 pub(super) fn earlier(work: &Work<'_>, draft: &Draft<'_>) -> Result<u32, StoreError> {
-    if work.flood_limit == 0 || !is_plain(draft) {
+    if work.flood_limit == 0 || !work.options.mail || !is_plain(draft) {
         return Ok(0);
     }
     // The conditions are those of the index.

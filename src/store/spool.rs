@@ -48,10 +48,8 @@ pub(super) fn backlog(connection: &Connection) -> Result<MailBacklog, StoreError
 }
 
 pub(super) fn sent(work: &mut Work<'_>, id: MessageId) -> Result<(), StoreError> {
-    let rows = work
-        .connection
-        .prepare_cached(&format!("DELETE FROM spool WHERE {OF_MAIL}"))?
-        .execute([id.to_string()])?;
+    let rows =
+        work.connection.prepare_cached(&format!("DELETE FROM spool WHERE {OF_MAIL}"))?.execute([id.to_string()])?;
     must_exist(id, rows)
 }
 

@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `tests/smtp/server.py` while it runs.
 pub(crate) struct Server {
@@ -270,6 +270,20 @@ impl Spool for MemorySpool {
     }
 }
 
+/// Hardly any patience.
+pub(crate) fn pace() -> Pace {
+    Pace {
+        limits: TimeLimits {
+            connect: Duration::from_millis(700),
+            command: Duration::from_millis(400),
+            text: Duration::from_millis(400),
+        },
+        retry: vec![Duration::from_millis(50)],
+        linger: Duration::from_millis(50),
+        ..Pace::default()
+    }
+}
+
 /// A mailer at work.
 pub(crate) struct Client {
     pub(crate) spool: MemorySpool,
@@ -285,16 +299,7 @@ impl Client {
     }
 
     pub(crate) fn with(settings: Settings, adjust: impl FnOnce(&mut Pace)) -> Self {
-        let mut pace = Pace {
-            limits: TimeLimits {
-                connect: Duration::from_millis(700),
-                command: Duration::from_millis(400),
-                text: Duration::from_millis(400),
-            },
-            retry: vec![Duration::from_millis(50)],
-            linger: Duration::from_millis(50),
-            ..Pace::default()
-        };
+        let mut pace = pace();
         adjust(&mut pace);
         let spool = MemorySpool::new();
         let stop = CancellationToken::new();
