@@ -24,7 +24,7 @@ use smsgate::{
 
 const CASES: usize = 2_000;
 /// Fewer, of up to a hundred messages each.
-const DIGESTS: usize = CASES / 5;
+const DIGESTS: usize = CASES / 10;
 
 #[test]
 fn hostile_messages_make_one_well_formed_mail_each() {
