@@ -1,7 +1,7 @@
 //! Hostile senders and texts: whatever an SMS contains, Python's email package reads one mail with our headers only,
 //! the subject and the body we meant.
 
-#![expect(clippy::unwrap_used, reason = "a test helper fails its test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test helper fails its test")]
 
 use std::{
     io::Write as _,
