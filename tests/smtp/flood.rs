@@ -1,5 +1,7 @@
 //! A flood of SMS on its way to a mail server: the store that gathers it, the mailer, and a server that fails at times.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test helper fails its test")]
+
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
@@ -181,10 +183,9 @@ impl Gateway {
             flash: false,
             content: SegmentContent::Whole { text: format!("text {number}") },
         };
-        match self.store.commit_segment(segment, |_, _| String::new()).await.unwrap() {
-            Committed::Stored { message: Some(id) } => id.to_string(),
-            other => panic!("{other:?}"),
-        }
+        let committed = self.store.commit_segment(segment, |_, _| String::new()).await.unwrap();
+        let message = if let Committed::Stored { message } = committed { message } else { None };
+        message.expect("a new message").to_string()
     }
 
     /// Moves the time, and the mailer looks.
