@@ -4,6 +4,8 @@
 
 #[path = "smtp/fixture.rs"]
 mod fixture;
+#[path = "smtp/flood.rs"]
+mod flood;
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use nix::{
     sys::signal::Signal,
     time::{ClockId, clock_gettime},
 };
-use rig::{Api, ONCE_TOKEN, Rig, TOKEN};
+use rig::{Api, Mail, ONCE_TOKEN, Rig, TOKEN};
 use serde_json::json;
 use smsgate::rpc::wire::Value;
 
@@ -221,6 +221,27 @@ fn mail_follows_its_server_and_its_switch() {
     let last = rig.mails().pop().unwrap();
     assert_eq!(last.to, "another@example.org");
     assert!(last.raw.contains("while mail is on"), "{}", last.raw);
+}
+
+#[test]
+fn the_flood_limit_follows() {
+    let mut rig = Rig::prepare(1, |site| site.mail.push_str("flood_limit = 1\n"));
+    rig.restart();
+    rig.until_ready(1);
+    let api = rig.api();
+    let inject = |text: &str| rig.network.inject(rig.site.number(0), "+491512", text);
+    for number in 0..4 {
+        inject(&format!("one of many {number}"));
+    }
+    rig.until("all of them", || api.get_sms("").len() == 4);
+    edit(&rig, "smsgate.conf", |text| text.replace("flood_limit = 1\n", "flood_limit = 0\n"));
+    reload(&rig, TAKEN);
+    // It does not wait, and what waited goes before it.
+    inject("by itself");
+    rig.until("three mails", || rig.mails().len() == 3);
+    let ids: Vec<String> = api.get_sms("").into_iter().map(|sms| sms.id).collect();
+    let mailed: Vec<Vec<String>> = rig.mails().iter().map(Mail::ids).collect();
+    assert_eq!(mailed, [&ids[..1], &ids[1..4], &ids[4..]]);
 }
 
 #[test]

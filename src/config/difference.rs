@@ -145,7 +145,7 @@ fn named<const N: usize>(keys: [(&'static str, bool); N]) -> Vec<(String, bool)>
     keys.into_iter().map(|(key, same)| (key.to_owned(), same)).collect()
 }
 
-fn mail_keys(old: &Mail, new: &Mail) -> [(&'static str, bool); 11] {
+fn mail_keys(old: &Mail, new: &Mail) -> [(&'static str, bool); 12] {
     let Mail {
         enabled,
         server,
@@ -158,6 +158,7 @@ fn mail_keys(old: &Mail, new: &Mail) -> [(&'static str, bool); 11] {
         ca,
         health_check_interval,
         forward_ussd,
+        flood_limit,
     } = old;
     [
         ("enabled", *enabled == new.enabled),
@@ -170,6 +171,7 @@ fn mail_keys(old: &Mail, new: &Mail) -> [(&'static str, bool); 11] {
         ("security", *security == new.security),
         ("ca", *ca == new.ca),
         ("forward_ussd", *forward_ussd == new.forward_ussd),
+        ("flood_limit", *flood_limit == new.flood_limit),
         ("health_check_interval", *health_check_interval == new.health_check_interval),
     ]
 }
@@ -386,6 +388,7 @@ mod tests {
             ("mail", "security=starttls"),
             ("mail", "ca=file"),
             ("mail", "health_check_interval=7"),
+            ("mail", "flood_limit=0"),
             ("mail", "enabled=no"),
             ("server", "host=::1"),
             ("server", "port=7001"),

@@ -68,6 +68,9 @@ pub struct Mail {
     pub health_check_interval: Duration,
     /// `forward_ussd` (default false): USSD texts that the network sends of its own accord are mailed.
     pub forward_ussd: bool,
+    /// `flood_limit` (default 60; 0 = none): SMS of one sender to one SIM within a minute that get a mail each. Those that
+    /// follow go as digests.
+    pub flood_limit: u32,
 }
 
 /// `[server]`.
@@ -265,6 +268,9 @@ impl Mail {
             ca: fields.path("ca"),
             health_check_interval: fields.seconds("health_check_interval", 600, 1),
             forward_ussd: fields.boolean("forward_ussd", false),
+            flood_limit: fields.parsed("flood_limit", 60, |text| {
+                Ok(u32::try_from(values::integer(text, 0, 1_000_000)?).unwrap_or(u32::MAX))
+            }),
         }
     }
 }

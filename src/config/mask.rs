@@ -30,6 +30,7 @@ const HARMLESS: &[&str] = &[
     "enable_send_ussd",
     "enabled",
     "encoding",
+    "flood_limit",
     "forward_ussd",
     "from",
     "get_sms_window",

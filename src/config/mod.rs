@@ -175,7 +175,7 @@ mod tests {
         let Config { gateway, slots } = config.unwrap();
         let seconds = Duration::from_secs;
         let Gateway { mail, server, api, modempool, logging, seccomp, store } = gateway;
-        assert!(mail.enabled && mail.from.is_none() && mail.ca.is_none());
+        assert!(mail.enabled && mail.from.is_none() && mail.ca.is_none() && mail.flood_limit == 60);
         assert_eq!((mail.port, mail.security, mail.health_check_interval), (465, MailSecurity::Tls, seconds(600)));
         assert_eq!((server.host.as_str(), server.port, server.ciphers.as_str()), ("localhost", 7000, ""));
         assert!(!api.enable_send_sms && !api.enable_send_ussd && !api.allow_short_codes);
@@ -217,6 +217,8 @@ mod tests {
             ("mail", "security = ssl", "`security` is unknown; write `tls`"),
             ("mail", "server = mail.example.org\nsecurity = none", "`security` is `none`, but the server is not on"),
             ("mail", "health_check_interval = 0", "`health_check_interval` is out of range"),
+            ("mail", "flood_limit = -1", "`flood_limit` is out of range"),
+            ("mail", "flood_limit = none", "`flood_limit` is not a whole number"),
             ("mail", "password = 50%", "`password` has a `%` that begins no reference; double it"),
             ("server", "port = 65536", "`port` is out of range; write a whole number from 0 to 65535"),
             ("server", "host =", "`host` is empty"),

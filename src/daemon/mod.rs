@@ -266,6 +266,7 @@ fn open_store(Config { gateway, slots }: &Config, surroundings: &Surroundings) -
     let path = store_path(gateway);
     let store = Store::open_with_clock(&path, options(gateway), Arc::clone(&surroundings.clock))?;
     store.set_limits(limits::of_slots(slots));
+    store.set_flood_limit(gateway.mail.flood_limit);
     if let Some(damaged) = store.damage() {
         let Salvage { kept, damaged: rows, unreadable } = damaged.salvage;
         let path = damaged.aside.display();

@@ -58,6 +58,7 @@ impl Daemon {
         let config = Arc::new(config);
         self.store.set_options(options(&config.gateway));
         self.store.set_limits(limits::of_slots(&config.slots));
+        self.store.set_flood_limit(config.gateway.mail.flood_limit);
         self.config.send_replace(Arc::clone(&config));
         self.renew_certificate();
         if difference.touches_ports() {

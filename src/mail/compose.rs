@@ -64,23 +64,52 @@ pub enum ComposeError {
 /// # Errors
 /// [`ComposeError`] where an address of the configuration is unusable; never because of what the SMS contains.
 pub fn compose(message: &InboundMessage, head: Letterhead<'_>) -> Result<Letter, ComposeError> {
+    assemble(
+        head,
+        Contents {
+            of: message,
+            ids: message.id.to_string(),
+            date: message.received_at,
+            subject: subject(message),
+            body: body(message, head.zone),
+        },
+    )
+}
+
+/// What mails about one and about several messages differ in.
+pub(super) struct Contents<'a> {
+    /// The message that the mail is known by.
+    pub(super) of: &'a InboundMessage,
+    /// The ids of all messages in it, with blanks between them.
+    pub(super) ids: String,
+    /// The Date.
+    pub(super) date: Timestamp,
+    /// As of [`subject`].
+    pub(super) subject: String,
+    /// As of [`body`].
+    pub(super) body: String,
+}
+
+/// Makes a mail of its contents.
+pub(super) fn assemble(head: Letterhead<'_>, contents: Contents<'_>) -> Result<Letter, ComposeError> {
     let from: Mailbox = head.from.trim().parse().map_err(|reason| unusable(head.from, reason))?;
     let to: Mailboxes = head.to.trim().parse().map_err(|reason| unusable(head.to, reason))?;
+    let Contents { of: message, ids, date, subject, body } = contents;
 
     let mut builder = Message::builder()
         .from(from)
         .mailbox(To::from(to))
-        .date(message.received_at.max(Timestamp::UNIX_EPOCH).into())
-        .subject(subject(message))
+        .date(date.max(Timestamp::UNIX_EPOCH).into())
+        .subject(subject)
         .message_id(Some(mail_id(message.id, head.host)));
     if let Some(partial) = message.completes {
         builder = builder.in_reply_to(mail_id(partial, head.host));
     }
     let mail = builder
         .raw_header(header(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated"))
-        .raw_header(header(HeaderName::new_from_ascii_str("X-SMSgate-Id"), &message.id.to_string()))
+        .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("X-SMSgate-Id"), ids))
         .raw_header(header(HeaderName::new_from_ascii_str("X-SMSgate-Modem"), message.slot.as_str()))
-        .singlepart(body_part(body(message, head.zone)))?;
+        .singlepart(body_part(body))?;
     Ok(Letter { envelope: mail.envelope().clone(), octets: mail.formatted() })
 }
 
@@ -133,7 +162,7 @@ pub fn mail_id(id: MessageId, host: &str) -> String {
     format!("<{id}@{}>", if host.is_empty() { "localhost" } else { &host })
 }
 
-const LABEL_WIDTH: usize = 18;
+pub(super) const LABEL_WIDTH: usize = 18;
 const RULE: &str = "---------------------------------------------------------";
 const _: () = assert!(RULE.len() == 57);
 
@@ -168,7 +197,7 @@ fn header_text(text: &str) -> String {
 
 /// Foreign text as one line: runs of blanks and controls (C0, C1, line and paragraph separators) become one blank,
 /// marks that turn the reading direction go, so that a sender can neither start a line nor disguise one.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let visible = text.chars().filter(|c| !turns_direction(*c));
     let spaced: String =
         visible.map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect();
@@ -184,7 +213,7 @@ fn newlines(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
-fn stamp(at: Timestamp, zone: TimeZone) -> String {
+pub(super) fn stamp(at: Timestamp, zone: TimeZone) -> String {
     at.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S  %z").to_string()
 }
 

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     compose::{Letterhead, compose},
+    digest,
     session::{Refusal, Session, SessionError, TimeLimits},
 };
 use crate::{
@@ -276,15 +277,14 @@ impl<S: Spool> Mailer<S> {
     async fn forward(&mut self, settings: &Settings, job: &MailJob) -> Result<bool, StoreError> {
         let message = &job.message;
         let mail = &settings.mail;
-        let letter = compose(
-            message,
-            Letterhead {
-                from: mail.from.as_deref().unwrap_or(&mail.user),
-                to: settings.addresses.get(&message.slot).unwrap_or(&mail.recipient),
-                host: &settings.host,
-                zone: &settings.zone,
-            },
-        );
+        let head = Letterhead {
+            from: mail.from.as_deref().unwrap_or(&mail.user),
+            to: settings.addresses.get(&message.slot).unwrap_or(&mail.recipient),
+            host: &settings.host,
+            zone: &settings.zone,
+        };
+        let letter =
+            if job.more.is_empty() { compose(message, head) } else { digest::compose(message, &job.more, head) };
         let letter = match letter {
             Ok(letter) => letter,
             Err(error) => {
@@ -309,7 +309,12 @@ impl<S: Spool> Mailer<S> {
                 self.session = Some(session);
                 self.failures = 0;
                 self.trouble = None;
-                tracing::info!(message_id = %message.id, modem = %message.slot, "mail sent");
+                match job.more.len() {
+                    0 => tracing::info!(message_id = %message.id, modem = %message.slot, "mail sent"),
+                    more => tracing::info!(
+                        message_id = %message.id, modem = %message.slot, messages = more + 1, "digest sent"
+                    ),
+                }
                 self.taken.push(message.id);
                 self.note_taken(message.id).await?;
                 self.taken.pop();
@@ -388,7 +393,10 @@ impl<S: Spool> Mailer<S> {
     async fn bury(&mut self, job: &MailJob, error: &str) -> Result<(), StoreError> {
         tracing::error!(message_id = %job.message.id, modem = %job.message.slot, "mail given up: {error}");
         self.spool.dead(job.message.id, error).await?;
-        self.trouble = Some(format!("a mail was given up: {error}"));
+        self.trouble = Some(match job.more.len() {
+            0 => format!("a mail was given up: {error}"),
+            more => format!("a mail with {} messages was given up: {error}", more + 1),
+        });
         Ok(())
     }
 
@@ -397,9 +405,10 @@ impl<S: Spool> Mailer<S> {
         if let Some(trouble) = &self.trouble {
             health.add(HealthLevel::Critical, trouble.clone());
         }
-        if backlog.dead > 0 {
-            health
-                .add(HealthLevel::Critical, format!("{} mails could not be delivered and were given up", backlog.dead));
+        let MailBacklog { dead, dead_messages, .. } = backlog;
+        if dead > 0 {
+            let what = if dead_messages > dead { format!(" with {dead_messages} messages") } else { String::new() };
+            health.add(HealthLevel::Critical, format!("{dead} mails{what} could not be delivered and were given up"));
         }
         self.health.send_if_modified(|known| {
             let changed = *known != health;

@@ -3,6 +3,7 @@
 //! A mail is spooled in the transaction that stores its SMS; this room only takes rows off that spool.
 
 pub mod compose;
+pub mod digest;
 mod mailer;
 mod session;
 

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 use super::{
     Committed, InboxQuery, Joiner, NewSegment, SegmentContent, SegmentKey, StoreError,
     concatenation::{self, Place},
+    gathering,
     rows::{
         digest_of, message_id, micros, new_message_id, optional_message_id, optional_timestamp, origin, slot, timestamp,
     },
@@ -235,6 +236,7 @@ impl<'a> Draft<'a> {
 
 /// Adds a visible message, its mail and its count, in the caller's transaction.
 pub(super) fn add_message(work: &mut Work<'_>, draft: &Draft<'_>) -> Result<MessageId, StoreError> {
+    let earlier = gathering::earlier(work, draft)?;
     let id = new_message_id();
     let values: [&dyn ToSql; seal::MESSAGE.len()] = [
         &id.to_string(),
@@ -255,10 +257,7 @@ pub(super) fn add_message(work: &mut Work<'_>, draft: &Draft<'_>) -> Result<Mess
     insert_message(work.connection, &values, "sms")?;
     let sequence = work.connection.last_insert_rowid();
     if work.options.mail {
-        work.connection
-            .prepare_cached("INSERT INTO spool (message, spooled_run, next_run) VALUES (?1, ?2, ?2)")?
-            .execute(params![sequence, work.now.0])?;
-        work.effects.mail = true;
+        gathering::spool(work, sequence, draft, earlier)?;
     }
     if draft.completes.is_none() {
         work.connection

@@ -8,6 +8,8 @@ mod ballast;
 mod clock;
 mod compaction;
 mod concatenation;
+mod flood;
+mod gathering;
 mod inbox;
 mod layout;
 mod lock;
@@ -36,7 +38,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread::{self, JoinHandle},
@@ -106,6 +108,7 @@ impl Store {
             arrivals: watch::Sender::new(last),
             transactions: AtomicU64::new(0),
             unanswered: AtomicUsize::new(0),
+            flood_limit: AtomicU32::new(0),
         });
         let options = watch::Sender::new(options);
         let limits = watch::Sender::<Arc<SlotLimits>>::default();
@@ -228,12 +231,16 @@ impl Store {
     pub fn mail_wakeup(&self) -> Arc<Notify> {
         Arc::clone(&self.inner.signals.mail)
     }
-    /// Spool rows due now, oldest first.
+    /// Mails due now, oldest first. What a mail holds never changes once it was in here.
     pub async fn mail_due(&self, limit: usize) -> Result<Vec<MailJob>, StoreError> {
+        let now = self.now();
+        if self.read(move |connection| gathering::is_ripe(connection, now)).await? {
+            self.write(gathering::close_ripe).await?;
+        }
         let now = self.now();
         self.read(move |connection| spool::due(connection, now, limit)).await
     }
-    /// When the next spool row falls due, if any waits.
+    /// When the next mail falls due, if any waits.
     pub async fn mail_next_due(&self) -> Result<Option<RunTime>, StoreError> {
         self.read(spool::next_due).await
     }
@@ -488,10 +495,12 @@ fn recover(connection: &Connection, options: &Options, clock: &RunClock) -> rusq
         options,
         limits: &SlotLimits::new(),
         shortage: Shortage::default(),
+        flood_limit: 0,
         effects: Effects::default(),
         claims: &mut Claims::default(),
     };
-    outbox::recover(&mut work).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let recovered = outbox::recover(&mut work).and_then(|()| gathering::recover(&mut work));
+    recovered.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     clock.persist(connection)?;
     transaction.commit()
 }

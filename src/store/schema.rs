@@ -19,7 +19,7 @@ use super::{
 
 /// Each entry takes a database from the `user_version` that is its index to the next, and changes tables or indexes: by
 /// those it is known, too.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6];
 
 /// The stamp of a message that is being worked on: it waits, but never falls due by itself.
 pub(super) const IN_HAND: i64 = i64::MAX;
@@ -287,6 +287,27 @@ CREATE TABLE spending (
     micros INTEGER NOT NULL,
     PRIMARY KEY (party, width, step)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Mails that carry several messages of a flood (see `gathering`): `spool.digest` and `gathering.digest` are the number of
+/// the first message in it. The index is of those messages that count for a flood.
+const V6: &str = "
+ALTER TABLE spool ADD COLUMN digest INTEGER;
+CREATE INDEX spool_by_digest ON spool (digest) WHERE digest IS NOT NULL;
+
+CREATE TABLE gathering (
+    slot TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    digest INTEGER NOT NULL,
+    opened_run INTEGER NOT NULL,
+    ripe_run INTEGER NOT NULL,
+    messages INTEGER NOT NULL,
+    octets INTEGER NOT NULL,
+    PRIMARY KEY (slot, sender)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX message_by_sender ON message (slot, sender, arrived_run)
+    WHERE flash = 0 AND parts_missing = 0 AND undecodable = 0 AND completes IS NULL AND origin = 'sms';
 ";
 
 /// A checked database of the newest schema, and where a damaged one it replaces was put.

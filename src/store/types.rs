@@ -222,8 +222,10 @@ pub struct InboxQuery {
 /// A mail to be sent.
 #[derive(Clone, Debug)]
 pub struct MailJob {
-    /// The message it is about.
+    /// The message it is about; of a digest the first.
     pub message: InboundMessage,
+    /// The other messages of a digest, in the order in which they came.
+    pub more: Vec<InboundMessage>,
     /// Attempts so far.
     pub attempts: u32,
     /// Run time at which it was spooled.
@@ -233,10 +235,12 @@ pub struct MailJob {
 /// The state of the mail spool.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct MailBacklog {
-    /// Rows waiting.
+    /// Messages that wait to be mailed.
     pub waiting: usize,
-    /// Rows given up.
+    /// Mails given up.
     pub dead: usize,
+    /// Messages in those mails.
+    pub dead_messages: usize,
 }
 
 /// An outgoing message, to be accepted.

@@ -11,7 +11,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
@@ -39,6 +39,7 @@ pub(super) struct Work<'a> {
     pub(super) options: &'a Options,
     pub(super) limits: &'a SlotLimits,
     pub(super) shortage: Shortage,
+    pub(super) flood_limit: u32,
     pub(super) effects: Effects,
     pub(super) claims: &'a mut Claims,
 }
@@ -171,6 +172,7 @@ pub(super) struct Signals {
     pub(super) arrivals: watch::Sender<i64>,
     pub(super) transactions: AtomicU64,
     pub(super) unanswered: AtomicUsize,
+    pub(super) flood_limit: AtomicU32,
 }
 
 /// The writer thread's state.
@@ -297,6 +299,7 @@ impl Writer {
             options: &options,
             limits: &limits,
             shortage: *self.shortage.borrow(),
+            flood_limit: self.signals.flood_limit.load(Ordering::Relaxed),
             effects: progress.effects,
             claims,
         };

@@ -81,8 +81,10 @@ impl Witness {
     /// Adds mails.
     pub fn add_mails(&mut self, mails: &[Mail]) {
         for mail in mails {
-            let what = What::Mailed { id: mail.header("X-SMSgate-Id"), name: mail.header("Message-ID") };
-            self.events.push(Event { since: mail.at, by: mail.at, what });
+            for id in mail.ids() {
+                let what = What::Mailed { id, name: mail.header("Message-ID") };
+                self.events.push(Event { since: mail.at, by: mail.at, what });
+            }
         }
     }
 

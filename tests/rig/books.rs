@@ -62,26 +62,29 @@ fn differences(
         .collect()
 }
 
-/// Every message is mailed, with one Message-ID of its own.
+/// Every message is mailed, under one Message-ID, which others have only if each mail of that name is about all of them.
 pub fn check_mails(mails: &[Mail], store: &Connection) -> Vec<String> {
     let mut mailed: HashMap<String, BTreeSet<String>> = HashMap::new();
+    let mut contents: HashMap<String, BTreeSet<Vec<String>>> = HashMap::new();
     for mail in mails {
-        mailed.entry(mail.header("X-SMSgate-Id")).or_default().insert(mail.header("Message-ID"));
+        for id in mail.ids() {
+            mailed.entry(id).or_default().insert(mail.header("Message-ID"));
+        }
+        contents.entry(mail.header("Message-ID")).or_default().insert(mail.ids());
     }
     let ids: BTreeSet<String> = texts(store, "SELECT id FROM message").into_iter().collect();
     eprintln!(
         "{} messages in the store, {} mails, {} of them repeats",
         ids.len(),
         mails.len(),
-        mails.len() - mailed.len()
+        mails.len() - contents.len()
     );
     let missing = ids.iter().filter(|id| !mailed.contains_key(*id)).map(|id| format!("message {id} was never mailed"));
     let several = mailed.iter().filter(|(_, names)| names.len() != 1 || names.contains(""));
     let mut faults: Vec<String> =
         missing.chain(several.map(|(id, names)| format!("{id} has names {names:?}"))).collect();
-    let names: BTreeSet<&String> = mailed.values().flatten().collect();
-    if names.len() != mailed.len() {
-        faults.push("two messages share a Message-ID".to_owned());
+    if contents.values().any(|contents| contents.len() != 1) {
+        faults.push("mails about different messages share a Message-ID".to_owned());
     }
     faults
 }

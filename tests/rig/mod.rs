@@ -250,6 +250,13 @@ impl Mail {
             .collect()
     }
 
+    /// The messages it is about: a digest has several.
+    pub fn ids(&self) -> Vec<String> {
+        let head = self.raw.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");
+        let ids = head.lines().find_map(|line| line.strip_prefix("X-SMSgate-Id: ")).unwrap_or_default();
+        ids.split_whitespace().map(str::to_owned).collect()
+    }
+
     /// A header that stands on one line.
     pub fn header(&self, name: &str) -> String {
         let head = self.raw.split("\r\n\r\n").next().unwrap();

@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `tests/smtp/server.py` while it runs.
 pub(crate) struct Server {
@@ -128,6 +128,7 @@ pub(crate) fn settings(server: &Server) -> Settings {
             ca: Some(server.folder.path().join("cert.pem")),
             health_check_interval: Duration::from_secs(600),
             forward_ussd: false,
+            flood_limit: 60,
         },
         addresses: BTreeMap::new(),
         host: "gw.test".into(),
@@ -193,7 +194,7 @@ impl MemorySpool {
 
     pub(crate) fn add(&self, message: InboundMessage) {
         let spooled = self.now();
-        let job = MailJob { message, attempts: 0, spooled };
+        let job = MailJob { message, more: Vec::new(), attempts: 0, spooled };
         self.0.rows.lock().unwrap().push(Row { job, due: spooled, state: "waiting" });
         self.0.wakeup.notify_one();
     }
@@ -264,7 +265,22 @@ impl Spool for MemorySpool {
         self.update(id, |row| row.state = "dead")
     }
     async fn backlog(&self) -> Result<MailBacklog, StoreError> {
-        Ok(MailBacklog { waiting: self.count("waiting"), dead: self.count("dead") })
+        let dead = self.count("dead");
+        Ok(MailBacklog { waiting: self.count("waiting"), dead, dead_messages: dead })
+    }
+}
+
+/// Hardly any patience.
+pub(crate) fn pace() -> Pace {
+    Pace {
+        limits: TimeLimits {
+            connect: Duration::from_millis(700),
+            command: Duration::from_millis(400),
+            text: Duration::from_millis(400),
+        },
+        retry: vec![Duration::from_millis(50)],
+        linger: Duration::from_millis(50),
+        ..Pace::default()
     }
 }
 
@@ -283,16 +299,7 @@ impl Client {
     }
 
     pub(crate) fn with(settings: Settings, adjust: impl FnOnce(&mut Pace)) -> Self {
-        let mut pace = Pace {
-            limits: TimeLimits {
-                connect: Duration::from_millis(700),
-                command: Duration::from_millis(400),
-                text: Duration::from_millis(400),
-            },
-            retry: vec![Duration::from_millis(50)],
-            linger: Duration::from_millis(50),
-            ..Pace::default()
-        };
+        let mut pace = pace();
         adjust(&mut pace);
         let spool = MemorySpool::new();
         let stop = CancellationToken::new();

@@ -1,6 +1,6 @@
 """Reads mails with Python's email package and compares them with what was asked for.
 
-Standard input: one JSON object a line with `raw`, `subject`, `body` and `headers` (how many). Prints each difference.
+Standard input: one JSON object a line with `raw`, `subject`, `body`, `headers` (how many) and `ids`. Prints each difference.
 """
 
 import email
@@ -23,6 +23,8 @@ for line in sys.stdin:
         faults.append(f"headers {mail.keys()} defects {mail.defects}")
     if mail["Subject"] != case["subject"]:
         faults.append(f"subject {mail['Subject']!r} instead of {case['subject']!r}")
+    if mail["X-SMSgate-Id"].split() != case["ids"]:
+        faults.append(f"ids {mail['X-SMSgate-Id']!r} instead of {case['ids']!r}")
     if mail["Content-Transfer-Encoding"] not in ("base64", "quoted-printable"):
         faults.append(f"encoding {mail['Content-Transfer-Encoding']}")
     body = mail.get_payload(decode=True).decode("utf-8").replace("\r\n", "\n").rstrip("\n")

@@ -1,6 +1,7 @@
 """A real SMTP server (aiosmtpd) that misbehaves on demand.
 
-Prints its port on the first line. Received mails are appended to --out, one JSON object a line. Faults come from the
+Prints its port on the first line. Received mails are appended to --out, one JSON object a line, each with the
+commands of all connections so far. Faults come from the
 file --faults, read anew at each verb, one a line: `VERB hang`, `VERB drop`, `VERB reply CODE words`, VERB being
 GREETING, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA or DOT; a word `for=ADDRESS` limits RCPT, DATA and DOT faults to one
 recipient. `ALL slow` answers octet by octet. `DOT lose` accepts the mail, then drops the connection
@@ -28,6 +29,7 @@ parser.add_argument("--password")
 args = parser.parse_args()
 
 connections = 0
+commands = {"MAIL": 0, "RCPT": 0, "DATA": 0}
 
 
 def fault(verb, recipients=()):
@@ -95,14 +97,17 @@ class Faulty(SMTP):
             await super().smtp_AUTH(arg)
 
     async def smtp_MAIL(self, arg):
+        commands["MAIL"] += 1
         if not await self.act("MAIL"):
             await super().smtp_MAIL(arg)
 
     async def smtp_RCPT(self, arg):
+        commands["RCPT"] += 1
         if not await self.act("RCPT", [arg.split("<")[1].split(">")[0]]):
             await super().smtp_RCPT(arg)
 
     async def smtp_DATA(self, arg):
+        commands["DATA"] += 1
         if not await self.act("DATA", self.envelope.rcpt_tos):
             await super().smtp_DATA(arg)
 
@@ -124,6 +129,7 @@ class Handler:
                         "tls": server.transport.get_extra_info("sslcontext") is not None,
                         "user": (session.auth_data.login.decode() if session.auth_data else None),
                         "connection": connections,
+                        "commands": commands,
                         "at": time.time_ns() // 1000,
                     }
                 )

@@ -3,6 +3,7 @@
 mod balance;
 mod damage;
 mod durability;
+mod flood;
 mod inbox;
 mod outbox;
 mod partial;
