@@ -15,9 +15,11 @@
 #![allow(clippy::print_stderr, reason = "the figures are worth knowing")]
 #![allow(unreachable_pub, missing_docs, reason = "a test program has no public interface")]
 
+mod callers;
 mod canary;
 mod commands;
 mod connections;
+mod deluge;
 mod figures;
 mod flood;
 mod guessing;
@@ -25,6 +27,7 @@ mod http;
 mod mail;
 mod modem;
 mod output;
+mod passage;
 mod peer;
 #[path = "../rig/mod.rs"]
 mod rig;
