@@ -19,6 +19,7 @@ mod callers;
 mod canary;
 mod commands;
 mod connections;
+mod dead_mail;
 mod deluge;
 mod figures;
 mod flood;
@@ -29,6 +30,7 @@ mod modem;
 mod output;
 mod passage;
 mod peer;
+mod post;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod scale;
