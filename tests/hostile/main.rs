@@ -25,6 +25,7 @@ mod figures;
 mod flood;
 mod guessing;
 mod http;
+mod lines;
 mod mail;
 mod modem;
 mod output;
