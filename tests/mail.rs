@@ -53,6 +53,20 @@ async fn a_slow_server_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_text_of_a_megabyte_is_one_mail() {
+    let server = Server::start(MailSecurity::Tls, true);
+    let client = Client::with(settings(&server), |pace| pace.limits.text = Duration::from_secs(60));
+    let mut long = message(1, "00");
+    long.text = "x\r\n.\r\nQUIT\r\n".repeat(100_000);
+    client.spool.add(long);
+    client.spool.add(message(2, "00"));
+    client.until_sent(2).await;
+    let mails = server.mails();
+    assert_eq!(mails.len(), 2);
+    assert!(mails[0]["raw"].as_str().unwrap().len() > 1_000_000);
+}
+
+#[tokio::test]
 async fn each_sim_has_its_own_recipient() {
     let server = Server::start(MailSecurity::Tls, true);
     let mut settings = settings(&server);

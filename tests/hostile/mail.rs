@@ -43,7 +43,7 @@ fn s11_hostile_messages_make_one_mail_each() {
     // Two strings a message: who it is from, and what it says.
     for (serial, text) in (0..).zip(hostile(count, 11)) {
         let from: String = match serial % 3 {
-            0 => text.chars().filter(|c| fits_a_sender(*c)).take(5).collect::<String>() + "\n.",
+            0 => text.chars().filter(|c| fits_a_sender(*c)).take(4).collect::<String>() + "\n.",
             1 => ["Bcc: a@b.c", "x@y.z", "a, b <c>", "\"q\" <a@b>", "=?utf-8?q?", "From:", ".", "  "][serial / 3 % 8]
                 .to_owned(),
             _ => "+4915112345678".to_owned(),
