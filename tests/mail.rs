@@ -240,6 +240,18 @@ async fn an_idle_mailer_finds_a_dead_server_and_its_return() {
 }
 
 #[tokio::test]
+async fn settings_that_come_while_a_server_hangs_are_tried_at_once() {
+    let [dead, well] = [(); 2].map(|()| Server::start(MailSecurity::Tls, true));
+    dead.fault("GREETING hang");
+    let client = Client::with(settings(&dead), |pace| pace.retry = vec![Duration::from_secs(3600)]);
+    client.spool.add(message(1, "00"));
+    client.spool.until_read().await;
+    client.reload(settings(&well));
+    client.until_sent(1).await;
+    assert_eq!(well.mails().len(), 1);
+}
+
+#[tokio::test]
 async fn stopping_in_the_middle_leaves_the_mail_in_the_spool() {
     let server = Server::start(MailSecurity::Tls, true);
     server.fault("DOT hang");
