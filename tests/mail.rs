@@ -55,6 +55,20 @@ async fn a_slow_server_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_text_of_a_megabyte_is_one_mail() {
+    let server = Server::start(MailSecurity::Tls, true);
+    let client = Client::with(settings(&server), |pace| pace.limits.text = Duration::from_secs(60));
+    let mut long = message(1, "00");
+    long.text = "x\r\n.\r\nQUIT\r\n".repeat(100_000);
+    client.spool.add(long);
+    client.spool.add(message(2, "00"));
+    client.until_sent(2).await;
+    let mails = server.mails();
+    assert_eq!(mails.len(), 2);
+    assert!(mails[0]["raw"].as_str().unwrap().len() > 1_000_000);
+}
+
+#[tokio::test]
 async fn each_sim_has_its_own_recipient() {
     let server = Server::start(MailSecurity::Tls, true);
     let mut settings = settings(&server);
@@ -225,6 +239,18 @@ async fn an_idle_mailer_finds_a_dead_server_and_its_return() {
     client.until_health(|health| health.level == HealthLevel::Ok).await;
     server.fault("EHLO reply 554 go away");
     client.until_health(|health| health.message().contains("go away")).await;
+}
+
+#[tokio::test]
+async fn settings_that_come_while_a_server_hangs_are_tried_at_once() {
+    let [dead, well] = [(); 2].map(|()| Server::start(MailSecurity::Tls, true));
+    dead.fault("GREETING hang");
+    let client = Client::with(settings(&dead), |pace| pace.retry = vec![Duration::from_secs(3600)]);
+    client.spool.add(message(1, "00"));
+    client.spool.until_read().await;
+    client.reload(settings(&well));
+    client.until_sent(1).await;
+    assert_eq!(well.mails().len(), 1);
 }
 
 #[tokio::test]

@@ -180,7 +180,7 @@ fn encoded(world: &World, now: Duration, wanted: &Injection, message: u64) -> Re
     };
     let total = segments.len().try_into().unwrap_or(u8::MAX);
     let mut parts = Vec::new();
-    for (place, (coding, user_data)) in (1_u8..).zip(segments) {
+    for (place, (coding, user_data)) in (1..=u8::MAX).zip(segments) {
         let data_coding = wanted.dcs.map_or(coding, DataCodingScheme);
         let text = Some(user_data.text(coding));
         let deliver = Deliver {
@@ -225,7 +225,7 @@ fn ucs2(
         }
     }
     let total = u8::try_from(pieces.len()).map_err(|_| "field `text`: it needs more than 255 segments".to_owned())?;
-    let segments = (1..).zip(pieces).map(|(sequence, piece)| {
+    let segments = (1..=u8::MAX).zip(pieces).map(|(sequence, piece)| {
         let element = InformationElement::Concatenation { reference, wide, total, sequence };
         let header = (total > 1).then(|| UserDataHeader { elements: vec![element] });
         (coding, UserData { header, payload: Payload::Octets(piece) })

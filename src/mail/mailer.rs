@@ -186,6 +186,10 @@ impl<S: Spool> Mailer<S> {
     /// Works until stopped. A mail under way is then finished, or stays in the spool.
     pub async fn run(mut self) {
         while !self.stop.is_cancelled() {
+            // They may have come while a server was waited for that they make good.
+            if self.settings.has_changed().unwrap_or(false) {
+                self.forget_failures().await;
+            }
             let settings = self.settings.borrow_and_update().clone();
             let wakeup = self.spool.wakeup();
             let mut added = std::pin::pin!(wakeup.notified());

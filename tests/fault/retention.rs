@@ -147,7 +147,7 @@ impl Point {
             _ => steps[anywhere..].iter().position(is_sync).map_or(steps.len(), |further| anywhere + further),
         };
         let kill = Cut { octets: Share::All, names: Share::All, torn: false, seed: 0 };
-        let cut = if number % 4 == 0 { kill } else { Cut::drawn(&mut dice) };
+        let cut = if number.is_multiple_of(4) { kill } else { Cut::drawn(&mut dice) };
         Self { number, done, cut }
     }
 }
@@ -250,10 +250,14 @@ fn longest_log(start: &Image, steps: &[Step]) -> u64 {
             logs.push((*node, 0));
         }
         for (log, length) in &mut logs {
-            match &step.op {
-                Op::Write { node, at, octets } if node == log => *length = (*length).max(at + octets.len() as u64),
-                Op::Resize { node, length: cut } if node == log => *length = *cut,
-                _ => {}
+            if let Op::Write { node, at, octets } = &step.op
+                && node == log
+            {
+                *length = (*length).max(at + octets.len() as u64);
+            } else if let Op::Resize { node, length: cut } = &step.op
+                && node == log
+            {
+                *length = *cut;
             }
             longest = longest.max(*length);
         }

@@ -13,6 +13,11 @@ impl Times {
         self.0.push(took);
     }
 
+    /// Takes the times of another as well.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// So many of a hundred took no longer.
     pub fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.0.clone();

@@ -15,18 +15,24 @@
 #![allow(clippy::print_stderr, reason = "the figures are worth knowing")]
 #![allow(unreachable_pub, missing_docs, reason = "a test program has no public interface")]
 
+mod callers;
 mod canary;
 mod commands;
 mod connections;
+mod dead_mail;
+mod deluge;
 mod figures;
 mod flood;
 mod guessing;
 mod http;
+mod lines;
 mod mail;
 mod modem;
 mod output;
 mod panics;
+mod passage;
 mod peer;
+mod post;
 #[allow(dead_code, reason = "of a terminal each test program uses its part")]
 #[path = "../cli/pty.rs"]
 mod pty;

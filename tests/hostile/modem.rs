@@ -1,5 +1,5 @@
-//! S14: a modem that means harm. It never ends its lines, prints result codes without end, lies about lengths and makes
-//! noise. The other modems' messages are as quick as before, and once it is quiet it is used again.
+//! S14: modems that mean harm. They never end their lines, print result codes without end, lie about lengths, make noise
+//! and say broken lines. The other modems' messages are as quick as before, and once it is quiet they are used again.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,74 +11,157 @@ use smsgate::emulator::Dice;
 
 use super::{
     figures::{Times, resident},
-    rig::{Api, Rig},
+    lines::broken_line,
+    rig::{Api, Rig, becomes, traffic::Stop},
     scale::figure,
     wire::Wire,
 };
 
-const MODEMS: usize = 4;
-const HOSTILE: usize = 0;
+/// Until a modem is used again: it may have been taken for lost, and the rungs of the ladder are minutes apart.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 #[test]
 fn s14_hostile_modem() {
-    let seconds = figure("MODEM_SECONDS", 3, 15);
-    let growth = figure("MODEM_GROWTH_KIB", 16 * 1024, 8 * 1024);
-    let mut rig = Rig::prepare(MODEMS, |site| {
-        let port = Wire::port(site.root(), HOSTILE);
-        site.sims[HOSTILE].set("port", port);
+    let modems = usize::try_from(figure("MODEMS", 4, 16)).unwrap();
+    let hostile = usize::try_from(figure("HOSTILE_MODEMS", 1, 15)).unwrap();
+    let length = Duration::from_secs(figure("MODEM_SECONDS", 2, 15));
+    let lines = figure("MODEM_LINES", 1000, 1_000_000);
+    let patience_for_lines = Duration::from_secs(figure("MODEM_LINES_SECONDS", 6, 3600));
+    let growth = figure("MODEM_GROWTH_KIB", 16 * 1024, 16 * 1024);
+    let mut rig = Rig::prepare(modems, |site| {
+        for modem in 0..hostile {
+            let port = Wire::port(site.root(), modem);
+            site.sims[modem].set("port", port);
+        }
     });
-    let wire = Wire::new(rig.folder(), HOSTILE);
+    let mouths: Vec<Mouth> = (0..hostile).map(|modem| Mouth::of(Wire::new(rig.folder(), modem), modem)).collect();
     rig.restart();
-    rig.until_ready(MODEMS);
+    rig.until_ready(modems);
     let api = rig.api();
-    let before = arrivals(&rig, &api, Duration::from_secs(2), "before");
+    let mut others = Others { rig: &rig, api: &api, first: hostile, last_ids: vec![String::new(); modems] };
+    let before = others.arrivals("before", |elapsed| elapsed > Duration::from_secs(2));
     let memory = resident(rig.pid());
-    for (name, attack) in ATTACKS {
+    let mut met = Vec::new();
+    let attacks = ATTACKS.into_iter().map(|(name, attack)| (name, attack, false));
+    for (name, attack, counts_lines) in attacks.chain([("broken lines", broken_lines as Attack, true)]) {
         let over = AtomicBool::new(false);
-        let said = AtomicU64::new(0);
+        let said_before: Vec<u64> = mouths.iter().map(Mouth::octets).collect();
         let under = thread::scope(|scope| {
-            scope.spawn(|| attack(&wire, &over, &said));
-            let under = arrivals(&rig, &api, Duration::from_secs(seconds), name);
-            over.store(true, Ordering::Relaxed);
-            under
+            let _stop = Stop(&over);
+            for mouth in &mouths {
+                let over = &over;
+                scope.spawn(move || attack(mouth, over));
+            }
+            others.arrivals(name, |elapsed| match counts_lines {
+                true => mouths.iter().all(|mouth| mouth.lines() >= lines) || elapsed > patience_for_lines,
+                false => elapsed > length,
+            })
         });
-        eprintln!("{name}: {} octets", said.load(Ordering::Relaxed));
-        let bar = before.percentile(99) * 2;
-        under.assert_p99(&format!("an SMS by another modem, {name}"), bar, &before, 4, Duration::from_millis(100));
+        let octets: Vec<u64> = mouths.iter().zip(said_before).map(|(mouth, before)| mouth.octets() - before).collect();
+        eprintln!("{name}: octets {octets:?}");
+        if counts_lines {
+            let said: Vec<u64> = mouths.iter().map(Mouth::lines).collect();
+            eprintln!("{name}: lines {said:?}");
+            assert!(said.iter().all(|said| *said >= lines), "{lines} were to be said, and read");
+        }
+        eprintln!("{}", under.row(name));
+        met.push((name, under));
+    }
+    let bar = before.percentile(99) * 2;
+    for (name, under) in met {
+        under.assert_p99(&format!("an SMS by another modem, {name}"), bar, &before, 4, Duration::from_secs(1));
     }
     let grown = resident(rig.pid()).saturating_sub(memory);
     eprintln!("{grown} KiB more resident");
     assert!(grown <= growth, "{grown} KiB more, {growth} are allowed");
-    // It may have been taken for lost meanwhile; the first rung of the ladder is up to a minute away.
-    rig.until("the modem is used again", || api.healthy() >= MODEMS);
-    rig.network.inject(rig.site.number(HOSTILE), "+4915112345678", "and all was well");
-    rig.until("a message through it", || {
-        api.get_sms(rig.site.number(HOSTILE)).iter().any(|sms| sms.text == "and all was well")
-    });
-}
-
-/// From the injection until a client has the text, by the other modems in turn.
-fn arrivals(rig: &Rig, api: &Api, length: Duration, name: &str) -> Times {
-    let mut times = Times::default();
     let began = Instant::now();
-    for serial in 0.. {
-        if began.elapsed() > length && serial >= 20 {
-            break;
-        }
-        let number = rig.site.number(HOSTILE + 1 + serial % (MODEMS - 1));
-        let text = format!("{name} {serial}");
-        let began = Instant::now();
-        rig.network.inject(number, "+4915112345678", &text);
-        while !api.get_sms(number).iter().any(|sms| sms.text == text) {
-            assert!(began.elapsed() < Duration::from_secs(20), "{text} does not arrive");
-        }
-        times.push(began.elapsed());
-        thread::sleep(Duration::from_millis(20));
+    assert!(becomes(PATIENCE, || api.healthy() >= modems), "{} of {modems} are used again", api.healthy());
+    eprintln!("all modems are used again after {:.0} s", began.elapsed().as_secs_f64());
+    for modem in 0..hostile {
+        rig.network.inject(rig.site.number(modem), "+4915112345678", "and all was well");
+        rig.until("a message through it", || {
+            api.get_sms(rig.site.number(modem)).iter().any(|sms| sms.text == "and all was well")
+        });
     }
-    times
 }
 
-type Attack = fn(&Wire, &AtomicBool, &AtomicU64);
+/// The modems that mean no harm.
+struct Others<'a> {
+    rig: &'a Rig,
+    api: &'a Api,
+    /// The first of them.
+    first: usize,
+    /// By modem: the message that was seen last.
+    last_ids: Vec<String>,
+}
+
+impl Others<'_> {
+    /// From the injection until a client that waits has the text, by each of them in turn.
+    fn arrivals(&mut self, name: &str, mut over: impl FnMut(Duration) -> bool) -> Times {
+        let mut times = Times::default();
+        let began = Instant::now();
+        for serial in 0.. {
+            if serial >= 20 && over(began.elapsed()) {
+                break;
+            }
+            let modem = self.first + serial % (self.last_ids.len() - self.first);
+            let number = self.rig.site.number(modem);
+            let text = format!("{name} {serial}");
+            let began = Instant::now();
+            self.rig.network.inject(number, "+4915112345678", &text);
+            let heard = self.api.wait_sms(number, 20, &self.last_ids[modem]);
+            times.push(began.elapsed());
+            let last = heard.last().unwrap_or_else(|| panic!("{text} does not arrive"));
+            assert_eq!((heard.len(), &last.text), (1, &text));
+            self.last_ids[modem].clone_from(&last.id);
+            thread::sleep(Duration::from_millis(20));
+        }
+        times
+    }
+}
+
+/// What speaks in the place of a modem.
+struct Mouth {
+    wire: Wire,
+    seed: u64,
+    octets: AtomicU64,
+    lines: AtomicU64,
+}
+
+impl Mouth {
+    fn of(wire: Wire, modem: usize) -> Self {
+        Self { wire, seed: modem as u64, octets: AtomicU64::new(0), lines: AtomicU64::new(0) }
+    }
+
+    /// What finds no room is lost.
+    fn say(&self, octets: &[u8]) {
+        self.octets.fetch_add(self.wire.say(octets) as u64, Ordering::Relaxed);
+    }
+
+    /// Waits for room; a line is counted once the whole of it is out.
+    fn say_line(&self, line: &[u8], over: &AtomicBool) {
+        let mut left = line;
+        while !left.is_empty() && !over.load(Ordering::Relaxed) {
+            let said = self.wire.say(left);
+            if said == 0 {
+                thread::sleep(Duration::from_millis(1));
+            }
+            left = &left[said..];
+        }
+        self.octets.fetch_add((line.len() - left.len()) as u64, Ordering::Relaxed);
+        self.lines.fetch_add(u64::from(left.is_empty()), Ordering::Relaxed);
+    }
+
+    fn octets(&self) -> u64 {
+        self.octets.load(Ordering::Relaxed)
+    }
+
+    fn lines(&self) -> u64 {
+        self.lines.load(Ordering::Relaxed)
+    }
+}
+
+type Attack = fn(&Mouth, &AtomicBool);
 
 const ATTACKS: [(&str, Attack); 4] = [
     ("a line without end", endless_line),
@@ -87,20 +170,16 @@ const ATTACKS: [(&str, Attack); 4] = [
     ("noise in the place of answers", noise),
 ];
 
-fn say(wire: &Wire, said: &AtomicU64, octets: &[u8]) {
-    said.fetch_add(wire.say(octets) as u64, Ordering::Relaxed);
-}
-
 /// As fast as the line takes it, some 100 kB/s.
-fn endless_line(wire: &Wire, over: &AtomicBool, said: &AtomicU64) {
+fn endless_line(mouth: &Mouth, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
-        say(wire, said, &[b'x'; 1000]);
+        mouth.say(&[b'x'; 1000]);
         thread::sleep(Duration::from_millis(10));
     }
-    say(wire, said, b"\r\n");
+    mouth.say(b"\r\n");
 }
 
-fn result_codes(wire: &Wire, over: &AtomicBool, said: &AtomicU64) {
+fn result_codes(mouth: &Mouth, over: &AtomicBool) {
     let codes = [
         "+CREG: 1",
         "+CREG: 0",
@@ -124,15 +203,15 @@ fn result_codes(wire: &Wire, over: &AtomicBool, said: &AtomicU64) {
         if over.load(Ordering::Relaxed) {
             return;
         }
-        say(wire, said, format!("\r\n{}\r\n", codes[serial % codes.len()]).as_bytes());
+        mouth.say(format!("\r\n{}\r\n", codes[serial % codes.len()]).as_bytes());
         let due = Duration::from_millis(serial as u64);
         thread::sleep(due.saturating_sub(began.elapsed()));
     }
 }
 
 /// Result codes that announce a PDU of other lengths than the one that follows, if any.
-fn lengths(wire: &Wire, over: &AtomicBool, said: &AtomicU64) {
-    let mut dice = Dice::new(14);
+fn lengths(mouth: &Mouth, over: &AtomicBool) {
+    let mut dice = Dice::new(14 + mouth.seed);
     while !over.load(Ordering::Relaxed) {
         let announced = dice.below(70_000);
         let octets = dice.below(400);
@@ -144,20 +223,36 @@ fn lengths(wire: &Wire, over: &AtomicBool, said: &AtomicU64) {
             3 => format!("\r\n+CMGR: 1,,{announced}\r\n{pdu}\r\nOK\r\n"),
             _ => format!("\r\n+CPMS: {announced},-1,{announced},99999999999999999999\r\n"),
         };
-        say(wire, said, text.as_bytes());
+        mouth.say(text.as_bytes());
         thread::sleep(Duration::from_millis(5));
     }
 }
 
 /// The modem's own answers do not get through.
-fn noise(wire: &Wire, over: &AtomicBool, said: &AtomicU64) {
-    let mut dice = Dice::new(15);
-    wire.cut(true);
+fn noise(mouth: &Mouth, over: &AtomicBool) {
+    let mut dice = Dice::new(15 + mouth.seed);
+    mouth.wire.cut(true);
     while !over.load(Ordering::Relaxed) {
         let octets: Vec<u8> = (0..dice.below(300)).map(|_| u8::try_from(dice.below(256)).unwrap()).collect();
-        say(wire, said, &octets);
+        mouth.say(&octets);
         thread::sleep(Duration::from_millis(5));
     }
-    wire.cut(false);
-    say(wire, said, b"\r\n");
+    mouth.wire.cut(false);
+    mouth.say(b"\r\n");
+}
+
+/// So many a second, between those of the modem.
+fn broken_lines(mouth: &Mouth, over: &AtomicBool) {
+    let rate = figure("MODEM_LINES_RATE", 1000, 5000);
+    let mut dice = Dice::new(16 + mouth.seed);
+    let began = Instant::now();
+    for serial in 0_u64.. {
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        mouth.say_line(&broken_line(&mut dice), over);
+        let due = Duration::from_micros(serial * 1_000_000 / rate);
+        thread::sleep(due.saturating_sub(began.elapsed()));
+    }
+    mouth.say(b"\r\n");
 }

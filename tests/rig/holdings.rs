@@ -10,6 +10,11 @@ pub fn resident(pid: u32) -> u64 {
     labelled(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap(), "VmRSS:").unwrap()
 }
 
+/// Most memory of a process that ever was resident, in KiB.
+pub fn peak(pid: u32) -> u64 {
+    labelled(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap(), "VmHWM:").unwrap()
+}
+
 /// Open descriptors of a process.
 pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()

@@ -175,6 +175,11 @@ impl Rig {
         self.daemon.as_ref().expect("a daemon").id()
     }
 
+    /// Process id of the modems and their network.
+    pub fn emulator_pid(&self) -> u32 {
+        self.emulator.id()
+    }
+
     /// The exit code of the daemon, if it has ended by itself.
     pub fn ended(&mut self) -> Option<i32> {
         self.daemon.as_mut().expect("a daemon").ended()
