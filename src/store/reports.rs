@@ -146,6 +146,10 @@ impl Part {
         })
     }
 
+    fn is(&self, other: &Self) -> bool {
+        (self.message, self.number) == (other.message, other.number)
+    }
+
     fn is_open(&self) -> bool {
         matches!(self.state.as_str(), "sent" | "unknown" | "sending" | "pending")
     }
@@ -158,7 +162,7 @@ enum Found {
 }
 
 /// The part a report speaks of: an open one with its reference; else one that ended with it; else the only one to that
-/// recipient whose reference never became known.
+/// recipient that has a submission whose reference never became known.
 fn find_part(work: &Work<'_>, sim: &str, reference: u8, recipient: &str) -> Result<Found, StoreError> {
     let with_reference: Vec<Part> = work
         .connection
@@ -182,6 +186,7 @@ fn find_part(work: &Work<'_>, sim: &str, reference: u8, recipient: &str) -> Resu
     }
     match doubtful_part(work, sim, recipient)? {
         Found::None => Ok(ended.into_iter().next().map_or(Found::None, Found::One)),
+        Found::One(part) if ended.iter().all(|other| other.is(&part)) => Ok(Found::One(part)),
         // Either the doubtful one's first word or an ended one's last: nobody can tell.
         Found::One(_) | Found::Several if !ended.is_empty() => Ok(Found::Several),
         found @ (Found::One(_) | Found::Several) => Ok(found),
@@ -189,7 +194,7 @@ fn find_part(work: &Work<'_>, sim: &str, reference: u8, recipient: &str) -> Resu
 }
 
 fn doubtful_part(work: &Work<'_>, sim: &str, recipient: &str) -> Result<Found, StoreError> {
-    let mut fitting = to_recipient(without_reference(work, sim, true)?, recipient).into_iter();
+    let mut fitting = to_recipient(handed_over(work, sim, IN_DOUBT)?, recipient).into_iter();
     Ok(match (fitting.next(), fitting.next()) {
         (None, _) => Found::None,
         (Some(part), None) => Found::One(part),
@@ -208,20 +213,25 @@ fn later_submissions(work: &Work<'_>, part: &Part) -> Result<i64, StoreError> {
 }
 
 fn in_hand(work: &Work<'_>, sim: &str, recipient: &str) -> Result<bool, StoreError> {
-    let parts = without_reference(work, sim, false)?;
+    let parts = handed_over(work, sim, IN_HAND)?;
     Ok(!to_recipient(parts, recipient).is_empty())
 }
 
-/// Parts that were handed over and whose reference is not known: in doubt, or being sent for the first time.
-fn without_reference(work: &Work<'_>, sim: &str, doubtful: bool) -> Result<Vec<Part>, StoreError> {
+/// A submission of theirs may have a reference that nobody knows: the last one, or the one before, in doubt too, if the
+/// part was submitted again.
+const IN_DOUBT: &str = "s.doubtful = 1 AND (s.reference IS NULL OR s.submissions > 1)";
+/// Being sent for the first time.
+const IN_HAND: &str = "s.doubtful = 0 AND s.reference IS NULL AND s.state = 'sending'";
+
+/// Parts the SIM was given of which this is true.
+fn handed_over(work: &Work<'_>, sim: &str, condition: &str) -> Result<Vec<Part>, StoreError> {
     let parts = work
         .connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT s.*, o.id, o.recipient FROM outbox_segment AS s JOIN outbox AS o ON o.sequence = s.message
-             WHERE s.sim = ?1 AND s.reference IS NULL AND s.doubtful = ?2 AND (?2 OR s.state = 'sending')
-               AND s.submitted_run >= ?3",
-        )?
-        .query_map(params![sim, doubtful, work.now.before(REPORT_WINDOW).0], Part::from_row)?
+             WHERE s.sim = ?1 AND {condition} AND s.submitted_run >= ?2"
+        ))?
+        .query_map(params![sim, work.now.before(REPORT_WINDOW).0], Part::from_row)?
         .collect::<Result<_, _>>()?;
     Ok(parts)
 }

@@ -152,6 +152,52 @@ async fn two_unknown_outcomes_to_one_recipient_are_left_alone() {
     assert_eq!(bench.state_of(second).await, OutgoingState::Unknown);
 }
 
+impl Bench {
+    /// In doubt, and then submitted again, with this reference.
+    async fn submitted_twice(&self, recipient: &str, reference: u8) -> MessageId {
+        let id = self.in_doubt(recipient, ResendPolicy::Alarm).await;
+        self.clock.pass(2 * HOUR);
+        assert_eq!(self.store.outbox_due(100).await.unwrap().len(), 1);
+        self.store.routed(id, route(1)).await.unwrap();
+        self.store.part_begins(id, 0).await.unwrap();
+        self.store.part_sent(id, 0, reference, None).await.unwrap();
+        id
+    }
+}
+
+#[tokio::test]
+async fn a_first_submission_is_reported_with_a_reference_nobody_knows() {
+    for outcome in [Delivered, Expired] {
+        let bench = Bench::new();
+        let id = bench.submitted_twice(TO, 6).await;
+        assert_eq!(bench.report(5, TO, outcome, "R1").await, ReportMatch::Message(id), "{outcome:?}");
+        assert_eq!(bench.report(6, TO, Delivered, "R2").await, ReportMatch::Message(id), "{outcome:?}");
+        assert_eq!(bench.state_of(id).await, OutgoingState::Delivered, "{outcome:?}");
+        assert_eq!(bench.report(6, TO, Expired, "R3").await, ReportMatch::Message(id), "its last word, {outcome:?}");
+        assert_eq!(bench.state_of(id).await, OutgoingState::Delivered, "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_report_of_a_first_submission_settles_no_other_message() {
+    let bench = Bench::new();
+    let twice = bench.submitted_twice(TO, 6).await;
+    let doubtful = bench.in_doubt(TO, ResendPolicy::Once).await;
+    assert_eq!(bench.report(5, TO, Delivered, "R1").await, ReportMatch::Ambiguous);
+    assert_eq!(bench.state_of(doubtful).await, OutgoingState::Unknown);
+    assert_eq!(bench.report(6, TO, Delivered, "R2").await, ReportMatch::Message(twice));
+
+    // The same while the other one is on its way, whose outcome is lost afterwards.
+    let bench = Bench::new();
+    bench.submitted_twice(TO, 6).await;
+    let doubtful = bench.send(TO, ResendPolicy::Once).await;
+    bench.store.routed(doubtful, route(1)).await.unwrap();
+    bench.store.part_begins(doubtful, 0).await.unwrap();
+    assert_eq!(bench.report(5, TO, Delivered, "R1").await, ReportMatch::Unmatched);
+    bench.store.part_unknown(doubtful, 0, "silent", None).await.unwrap();
+    assert_eq!(bench.state_of(doubtful).await, OutgoingState::Unknown);
+}
+
 #[tokio::test]
 async fn an_unknown_outcome_does_not_take_the_report_of_the_part_in_hand() {
     for (reference, settled_first) in [(6, false), (5, true)] {
