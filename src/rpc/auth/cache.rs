@@ -150,5 +150,9 @@ mod tests {
         assert_eq!(cache.entries.len(), CAPACITY);
         assert!(cache.known(&[0; 32], later).is_some());
         assert!(cache.known(&[1; 32], later).is_none());
+        // One that is there takes nobody's place.
+        cache.remember([3; 32], &verdicts(&[("b", true)]), later);
+        assert_eq!(cache.entries.len(), CAPACITY);
+        assert!(cache.known(&[2; 32], later).is_some());
     }
 }
