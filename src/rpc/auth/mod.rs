@@ -320,6 +320,6 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(auth.opened(PEER, &token("alpha"), quick).await.is_ok());
         assert!(!slow.is_finished(), "its forty hashes came first");
-        assert_eq!(slow.await.unwrap(), Err(Refusal::Invalid));
+        slow.abort();
     }
 }
