@@ -138,7 +138,7 @@ mod tests {
         for number in [5, 6, 7] {
             backlog.without_sim(job(number));
         }
-        let mut take = |backlog: &mut Backlog, usable: &[&str], now| -> Vec<MessageId> {
+        let take = |backlog: &mut Backlog, usable: &[&str], now| -> Vec<MessageId> {
             let taken = backlog.take(slots(usable), RunTime(now));
             taken.into_iter().map(|job| job.id).collect()
         };

@@ -101,7 +101,7 @@ mod tests {
         assert_eq!((queues.len(), ahead(&queues)), (4, [(3, 3), (1, 1), (0, 0)]));
         assert!(queues.held_up().is_empty(), "none is at work");
 
-        let mut next = |queues: &mut Queues, task| {
+        let next = |queues: &mut Queues, task| {
             let (slot, job) = queues.next_free()?;
             queues.started(slot.clone(), task, job.id);
             Some((slot, job.id))

@@ -33,6 +33,13 @@ pub(super) struct Room {
 }
 
 impl Room {
+    /// As if this had been seen.
+    #[cfg(test)]
+    pub(super) fn seen(spending: &[(&str, Spending)]) -> Self {
+        let spending = spending.iter().map(|(slot, spending)| (SlotId::new(slot), spending.clone())).collect();
+        Self { limited: true, spending, ..Self::default() }
+    }
+
     /// Looks at what the SIMs with limits have sent.
     pub(super) async fn look(&mut self, store: &Store, config: &Config) {
         let slots: Vec<SlotId> = config
@@ -123,8 +130,7 @@ mod tests {
     /// Two parts were sent through the slot in the minute, from its beginning, and this many in the day.
     fn room(name: &str, day: u32) -> Room {
         let spent = |parts| vec![Spent { step: 0, parts, micros: 0 }];
-        let spending = Spending { minute: spent(2), day: spent(day) };
-        Room { limited: true, spending: [(SlotId::new(name), spending)].into(), ..Room::default() }
+        Room::seen(&[(name, Spending { minute: spent(2), day: spent(day) })])
     }
 
     #[test]
