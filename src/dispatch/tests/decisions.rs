@@ -199,4 +199,9 @@ async fn the_pause_is_as_long_as_nothing_is_due() {
     assert_eq!(seconds(&still, &full).await, 30, "there is none");
     still.dispatch.take_jobs(&mut full).await;
     assert_eq!((full.len(), still.dispatch.backlog.len()), (1024, 1024), "and none is made");
+    still.dispatch.backlog = Backlog::default();
+    (0..1024).for_each(|number| full.push(SlotId::new("00"), job(number)));
+    assert_eq!(seconds(&still, &full).await, 30, "the queues alone take it all");
+    still.dispatch.take_jobs(&mut full).await;
+    assert_eq!(full.len(), 2048);
 }
