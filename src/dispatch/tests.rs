@@ -59,6 +59,7 @@ struct Bench {
     submitted: mpsc::Receiver<(SlotId, String)>,
     config: watch::Sender<Arc<Config>>,
     cancel: CancellationToken,
+    running: tokio::task::JoinHandle<()>,
     /// Modems that take what they are given and say nothing.
     silent: Arc<Mutex<BTreeSet<SlotId>>>,
     sent: u32,
@@ -104,8 +105,8 @@ impl Bench {
         let (config, generations) = watch::channel(config(slots));
         let pool = Pool::new(handles);
         let dispatch = Dispatch::new(store.clone(), pool.clone(), generations, Box::new(LeastCost));
-        tokio::spawn(dispatch.run(cancel.clone()));
-        Self { folder, clock, store, pool, modems, submitted, config, cancel, silent, sent: 0 }
+        let running = tokio::spawn(dispatch.run(cancel.clone()));
+        Self { folder, clock, store, pool, modems, submitted, config, cancel, running, silent, sent: 0 }
     }
 
     /// Another dispatcher in the place of this one, over the same store and modems.
@@ -115,7 +116,7 @@ impl Bench {
         self.cancel = CancellationToken::new();
         let dispatch =
             Dispatch::new(self.store.clone(), self.pool.clone(), self.config.subscribe(), Box::new(LeastCost));
-        tokio::spawn(dispatch.run(self.cancel.clone()));
+        self.running = tokio::spawn(dispatch.run(self.cancel.clone()));
     }
 
     fn set_ready(&self, name: &str, ready: bool) {
@@ -552,4 +553,19 @@ async fn what_may_go_once_only_is_over_when_the_modem_falls_silent() {
     bench.reaches(next, OutgoingState::Unknown).await;
     bench.submission().await;
     assert!(bench.submitted.try_recv().is_err(), "once is once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_submission_under_way_is_waited_for_at_the_stop() {
+    let (answer, answers) = std::sync::mpsc::channel();
+    let answers = Mutex::new(answers);
+    let mut bench = Bench::new(&[("00", "+49")], move |_| answers.lock().unwrap().recv().unwrap());
+    bench.set_ready("00", true);
+    let id = bench.send("+491761234567", "hello", ResendPolicy::Alarm).await;
+    bench.submission().await;
+    bench.cancel.cancel();
+    assert!(timeout(Duration::from_millis(100), &mut bench.running).await.is_err(), "it waits for the modem's answer");
+    answer.send(Ok(7)).unwrap();
+    timeout(SOON, &mut bench.running).await.expect("then it ends").unwrap();
+    assert_eq!(bench.store.outgoing(id).await.unwrap().unwrap().state, OutgoingState::Sent);
 }

@@ -39,6 +39,20 @@ impl Still {
         Self { _folder: folder, modems, _open: (mailboxes, sender), dispatch }
     }
 
+    async fn enqueue(&self, number: u32) {
+        let message = NewOutgoing {
+            id: id(number),
+            sender: None,
+            recipient: "+491761234567".to_owned(),
+            text: "hello".to_owned(),
+            flash: false,
+            policy: ResendPolicy::Alarm,
+            queued_at: Timestamp::UNIX_EPOCH,
+            lifetime: LIFETIME,
+        };
+        self.dispatch.store.enqueue(message).await.unwrap();
+    }
+
     fn now(&self) -> RunTime {
         self.dispatch.store.now()
     }
@@ -180,17 +194,7 @@ async fn the_pause_is_as_long_as_nothing_is_due() {
     assert_eq!(seconds(&still, &queues).await, 5, "a SIM is looked at again");
     still.dispatch.room.forget_waiting();
 
-    let due = NewOutgoing {
-        id: id(2),
-        sender: None,
-        recipient: "+491761234567".to_owned(),
-        text: "hello".to_owned(),
-        flash: false,
-        policy: ResendPolicy::Alarm,
-        queued_at: Timestamp::UNIX_EPOCH,
-        lifetime: LIFETIME,
-    };
-    still.dispatch.store.enqueue(due).await.unwrap();
+    still.enqueue(2).await;
     assert_eq!(seconds(&still, &queues).await, 0, "one is due");
     let mut full = Queues::default();
     (0..1024).for_each(|number| full.push(SlotId::new("00"), job(number)));
@@ -203,5 +207,64 @@ async fn the_pause_is_as_long_as_nothing_is_due() {
     (0..1024).for_each(|number| full.push(SlotId::new("00"), job(number)));
     assert_eq!(seconds(&still, &full).await, 30, "the queues alone take it all");
     still.dispatch.take_jobs(&mut full).await;
-    assert_eq!(full.len(), 2048);
+    assert_eq!((full.len(), still.dispatch.backlog.len()), (2048, 0));
+}
+
+#[tokio::test]
+async fn what_was_set_aside_is_called_up_when_the_queue_is_low() {
+    for (waiting, called_up) in [(0, true), (127, true), (128, false), (200, false)] {
+        let mut still = Still::new(vec![slot("00", "+49")]);
+        let mut queues = Queues::default();
+        (0..waiting).for_each(|_| queues.push(SlotId::new("00"), job(1)));
+        still.enqueue(1000).await;
+        let claimed = still.dispatch.store.outbox_due(1).await.unwrap();
+        still.dispatch.backlog.out_of_turn(SlotId::new("00"), &claimed[0]);
+        still.dispatch.write_down().await;
+        still.dispatch.take_jobs(&mut queues).await;
+        assert_eq!(queues.len(), waiting + usize::from(called_up), "{waiting} wait");
+    }
+}
+
+#[tokio::test]
+async fn only_a_modem_with_nothing_to_do_relieves_one_that_takes_long() {
+    let [own, other, foreign] = ["00", "01", "02"].map(SlotId::new);
+    for (own_is_ready, other_is_busy, relieved) in [(true, false, true), (false, false, true), (true, true, false)] {
+        let still = Still::new(vec![slot("00", "+49"), slot("01", "+49"), slot("02", "+43")]);
+        still.modems[&own].send_modify(|seen| seen.ready = own_is_ready);
+        // The one that is good for another country alone is idle throughout.
+        still.modems[&foreign].send_modify(|seen| seen.ready = own_is_ready);
+        let mut queues = Queues::default();
+        let task = tokio::spawn(async {}).id();
+        queues.started(own.clone(), task, id(1));
+        if other_is_busy {
+            queues.started(other.clone(), task, id(2));
+        }
+        (3..6).for_each(|number| queues.push(own.clone(), lasting(number, &still)));
+        still.dispatch.relieve(&mut queues);
+        let expected = if relieved { [2, 1] } else { [3, 0] };
+        assert_eq!([&own, &other].map(|slot| queues.waiting_for(slot)), expected, "{own_is_ready} {other_is_busy}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_waited_is_looked_at_again_before_it_starts() {
+    for (is_over, health, through) in [
+        (false, HealthLevel::Ok, Some("00")),
+        (false, HealthLevel::Critical, Some("01")),
+        (true, HealthLevel::Ok, None),
+        (true, HealthLevel::Critical, None),
+    ] {
+        let mut still = Still::new(vec![slot("00", "+49"), slot("01", "+49")]);
+        let mut queues = Queues::default();
+        let waiting = lasting(1, &still);
+        let expires = if is_over { still.now() } else { waiting.expires };
+        queues.push(SlotId::new("00"), OutboxJob { expires, ..waiting });
+        still.modems[&SlotId::new("00")].send_modify(|seen| seen.health = Health::of(health, "x"));
+        let mut running = JoinSet::new();
+        still.dispatch.start_ready(&mut queues, &mut running);
+        let busy = ["00", "01"].into_iter().find(|slot| queues.ahead_in(&SlotId::new(slot)) == 1);
+        assert_eq!((busy, running.len()), (through, usize::from(through.is_some())), "{is_over} {health:?}");
+        assert_eq!((still.dispatch.owed.len(), queues.len()), (usize::from(is_over), 0));
+        assert_eq!(through.map(|slot| still.dispatch.sent_today[&SlotId::new(slot)]), through.map(|_| 1));
+    }
 }
