@@ -59,7 +59,7 @@ fuzz: ## each grammar fuzzed for MINUTES (1), JOBS (2) at a time; TARGET= is one
 	@scripts/setup fuzz
 	@scripts/fuzz
 
-# SHARD: of n shares of the room the k-th, from 0, as in 2/8. AGAIN=1 tries only those that the last run did not catch.
+# SHARD: of n shares of the room the k-th, from 0, as in 2/8. AGAIN=1 tries only those that no run has noticed yet.
 mutants: ## a room's code with one small error after the other, which its tests must notice (ROOM= SHARD= AGAIN=)
 	@scripts/setup mutants
 	@scripts/mutants "$(ROOM)"

@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(next(&mut queues, second), Some((b.clone(), id(4))));
         assert_eq!(next(&mut queues, second), None, "both are at work");
         assert_eq!((queues.len(), ahead(&queues)), (2, [(2, 3), (0, 1), (0, 0)]));
-        assert_eq!(queues.held_up(), [a.clone()]);
+        assert_eq!(queues.held_up(), std::slice::from_ref(&a));
 
         assert_eq!(queues.finished(second), Some(id(4)));
         assert_eq!(queues.finished(second), None);

@@ -159,7 +159,8 @@ mod tests {
     fn room_that_another_waits_for_is_there_in_turn_only() {
         let now = RunTime(10_000);
         let (slot, mut room) = (limited("a"), room("a", 2));
-        let seen = |room: &Room, slot: &Slot, parts| [false, true].map(|in_turn| room.is_there(slot, parts, in_turn, now));
+        let seen =
+            |room: &Room, slot: &Slot, parts| [false, true].map(|in_turn| room.is_there(slot, parts, in_turn, now));
         assert_eq!(seen(&room, &slot, 1), [true, true]);
         assert_eq!(seen(&room, &slot, 2), [false, false]);
         room.await_slot(&slot, 2, now);
