@@ -8,7 +8,7 @@ DESTDIR ?=
 export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench hostile soak fuzz fault fmt lint deny install uninstall deps build package-files deb sbom licences \
+.PHONY: help demo test bench hostile soak fuzz fault mutants fmt lint deny install uninstall deps build package-files deb sbom licences \
 	cross cross-tests cross-test test-image boot image-test image defconfig-check
 
 help: ## list the targets
@@ -60,6 +60,11 @@ soak: build ## a busy pool for MINUTES (120) with faults all the time (SEED= IN=
 fuzz: ## each grammar fuzzed for MINUTES (1), JOBS (2) at a time (SEED=); TARGET= is one of fuzz/targets.txt alone
 	@scripts/setup fuzz
 	@scripts/fuzz
+
+# SHARD: of n shares of the room the k-th, from 0, as in 2/8. AGAIN=1 tries only those that no run has noticed yet.
+mutants: ## a room's code with one small error after the other, which its tests must notice (ROOM= SHARD= AGAIN=)
+	@scripts/setup mutants
+	@scripts/mutants "$(ROOM)"
 
 fmt: ## format the sources
 	$(CARGO) fmt --all

@@ -107,3 +107,74 @@ impl Backlog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::sample::{id, job};
+
+    fn slots(names: &[&str]) -> BTreeSet<SlotId> {
+        names.iter().map(|name| SlotId::new(name)).collect()
+    }
+
+    #[test]
+    fn what_is_too_much_for_memory_is_for_the_store() {
+        let mut backlog = Backlog::default();
+        for number in 0..1024 {
+            backlog.without_sim(job(number));
+        }
+        assert_eq!((backlog.len(), backlog.is_overfull()), (1024, false));
+        backlog.without_sim(job(1024));
+        backlog.out_of_turn(SlotId::new("a"), &job(1025));
+        assert_eq!((backlog.len(), backlog.is_overfull()), (1026, true));
+        assert_eq!(backlog.without_sim.len(), 1024);
+        assert_eq!(backlog.surplus[&None], [id(1024)]);
+        assert_eq!(backlog.surplus[&Some(SlotId::new("a"))], [id(1025)]);
+    }
+
+    #[test]
+    fn all_is_worth_a_look_when_other_sims_are_usable_else_what_is_over() {
+        let mut backlog = Backlog::default();
+        for number in [5, 6, 7] {
+            backlog.without_sim(job(number));
+        }
+        let take = |backlog: &mut Backlog, usable: &[&str], now| -> Vec<MessageId> {
+            let taken = backlog.take(slots(usable), RunTime(now));
+            taken.into_iter().map(|job| job.id).collect()
+        };
+        assert!(!backlog.is_news(&slots(&[])));
+        assert_eq!(take(&mut backlog, &[], 4), []);
+        assert_eq!(take(&mut backlog, &[], 6), [id(5), id(6)], "over at this moment is over");
+        backlog.aside = [(Some(SlotId::new("a")), vec![id(1)]), (None, vec![id(2)])].into();
+        assert!(backlog.is_news(&slots(&["a"])));
+        assert_eq!(take(&mut backlog, &["a"], 0), [id(7)]);
+        assert_eq!(backlog.aside, [(None, vec![id(2), id(1)])].into(), "no longer bound to a slot");
+        backlog.without_sim(job(8));
+        assert!(!backlog.is_news(&slots(&["a"])));
+        assert_eq!(take(&mut backlog, &["a"], 0), []);
+        backlog.forget_usable();
+        assert_eq!(take(&mut backlog, &["a"], 0), [id(8)]);
+        assert_eq!(take(&mut backlog, &[], 0), []);
+        assert_eq!(backlog.aside.len(), 1);
+    }
+
+    #[test]
+    fn what_was_set_aside_comes_back_where_there_is_room_for_it() {
+        let [low, full] = ["low", "full"].map(SlotId::new);
+        for (in_memory, without_sim) in [(0, 512), (511, 512), (512, 0), (513, 0)] {
+            let mut backlog = Backlog::default();
+            (0..in_memory).for_each(|number| backlog.without_sim(job(number)));
+            backlog.aside = [
+                (None, (0..600).map(id).collect()),
+                (Some(low.clone()), vec![id(1000), id(1001)]),
+                (Some(full.clone()), vec![id(2000)]),
+            ]
+            .into();
+            let recalled = backlog.recall(|slot| *slot == low);
+            let of_low = recalled.iter().filter(|recalled| [id(1000), id(1001)].contains(recalled)).count();
+            assert_eq!((recalled.len(), of_low), (without_sim + 2, 2), "{in_memory} in memory");
+            let left: Vec<_> = backlog.aside.iter().map(|(reason, ids)| (reason.clone(), ids.len())).collect();
+            assert_eq!(left, [(None, 600 - without_sim), (Some(full.clone()), 1)]);
+        }
+    }
+}

@@ -8,6 +8,8 @@ mod backlog;
 mod backoff;
 mod queue;
 mod room;
+#[cfg(test)]
+mod sample;
 mod transmit;
 
 use std::{

@@ -83,3 +83,60 @@ impl Queues {
         self.busy.remove(&slot).map(|(_, message)| message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::sample::{id, job};
+
+    #[tokio::test]
+    async fn a_slot_works_on_one_message_at_a_time_in_the_order_they_came() {
+        let [a, b, c] = ["a", "b", "c"].map(SlotId::new);
+        let [first, second] = [tokio::spawn(async {}).id(), tokio::spawn(async {}).id()];
+        let mut queues = Queues::default();
+        for (number, slot) in [(1, &a), (2, &a), (3, &a), (4, &b)] {
+            queues.push(slot.clone(), job(number));
+        }
+        let ahead = |queues: &Queues| [&a, &b, &c].map(|slot| (queues.waiting_for(slot), queues.ahead_in(slot)));
+        assert_eq!((queues.len(), ahead(&queues)), (4, [(3, 3), (1, 1), (0, 0)]));
+        assert!(queues.held_up().is_empty(), "none is at work");
+
+        let next = |queues: &mut Queues, task| {
+            let (slot, job) = queues.next_free()?;
+            queues.started(slot.clone(), task, job.id);
+            Some((slot, job.id))
+        };
+        assert_eq!(next(&mut queues, first), Some((a.clone(), id(1))));
+        assert_eq!(next(&mut queues, second), Some((b.clone(), id(4))));
+        assert_eq!(next(&mut queues, second), None, "both are at work");
+        assert_eq!((queues.len(), ahead(&queues)), (2, [(2, 3), (0, 1), (0, 0)]));
+        assert_eq!(queues.held_up(), std::slice::from_ref(&a));
+
+        assert_eq!(queues.finished(second), Some(id(4)));
+        assert_eq!(queues.finished(second), None);
+        assert_eq!(queues.finished(first), Some(id(1)));
+        assert_eq!(next(&mut queues, first), Some((a.clone(), id(2))));
+        assert_eq!((queues.len(), ahead(&queues)), (1, [(1, 2), (0, 0), (0, 0)]));
+    }
+
+    #[test]
+    fn a_job_that_is_handed_over_waits_behind_the_others_there() {
+        let [from, to] = ["a", "b"].map(SlotId::new);
+        let mut queues = Queues::default();
+        for (number, slot) in [(1, &from), (2, &from), (3, &to)] {
+            queues.push(slot.clone(), job(number));
+        }
+        let waiting = |queues: &Queues, slot: &SlotId, count: usize| -> Vec<MessageId> {
+            queues.first_of(slot, count).map(|job| job.id).collect()
+        };
+        assert_eq!(waiting(&queues, &from, 1), [id(1)]);
+        assert_eq!(waiting(&queues, &from, 9), [id(1), id(2)]);
+        queues.hand_over(&from, 2, to.clone());
+        queues.hand_over(&from, 1, to.clone());
+        assert_eq!((waiting(&queues, &from, 9), waiting(&queues, &to, 9)), (vec![id(1)], vec![id(3), id(2)]));
+        queues.hand_over(&from, 0, to.clone());
+        assert_eq!(waiting(&queues, &to, 9), [id(3), id(2), id(1)]);
+        assert_eq!(queues.len(), 3);
+        assert_eq!(queues.next_free().map(|(slot, job)| (slot, job.id)), Some((to, id(3))), "the other queue is gone");
+    }
+}

@@ -13,6 +13,9 @@ use tokio::{
 };
 
 use super::*;
+
+mod decisions;
+
 use crate::{
     model::{Health, ModemSnapshot, ResendPolicy, SendLimits},
     modem::{
@@ -51,10 +54,12 @@ struct Bench {
     folder: TempDir,
     clock: Arc<HandClock>,
     store: Store,
+    pool: Pool,
     modems: BTreeMap<SlotId, watch::Sender<ModemSnapshot>>,
     submitted: mpsc::Receiver<(SlotId, String)>,
     config: watch::Sender<Arc<Config>>,
     cancel: CancellationToken,
+    running: tokio::task::JoinHandle<()>,
     /// Modems that take what they are given and say nothing.
     silent: Arc<Mutex<BTreeSet<SlotId>>>,
     sent: u32,
@@ -98,9 +103,20 @@ impl Bench {
         }
         let cancel = CancellationToken::new();
         let (config, generations) = watch::channel(config(slots));
-        let dispatch = Dispatch::new(store.clone(), Pool::new(handles), generations, Box::new(LeastCost));
-        tokio::spawn(dispatch.run(cancel.clone()));
-        Self { folder, clock, store, modems, submitted, config, cancel, silent, sent: 0 }
+        let pool = Pool::new(handles);
+        let dispatch = Dispatch::new(store.clone(), pool.clone(), generations, Box::new(LeastCost));
+        let running = tokio::spawn(dispatch.run(cancel.clone()));
+        Self { folder, clock, store, pool, modems, submitted, config, cancel, running, silent, sent: 0 }
+    }
+
+    /// Another dispatcher in the place of this one, over the same store and modems.
+    async fn start_anew(&mut self) {
+        self.cancel.cancel();
+        self.store.outbox_abandoned().await.unwrap();
+        self.cancel = CancellationToken::new();
+        let dispatch =
+            Dispatch::new(self.store.clone(), self.pool.clone(), self.config.subscribe(), Box::new(LeastCost));
+        self.running = tokio::spawn(dispatch.run(self.cancel.clone()));
     }
 
     fn set_ready(&self, name: &str, ready: bool) {
@@ -149,6 +165,11 @@ impl Bench {
 
     async fn submission(&mut self) -> String {
         timeout(SOON, self.submitted.recv()).await.expect("a submission in time").unwrap().0.to_string()
+    }
+
+    /// The TPDU of the next submission.
+    async fn pdu(&mut self) -> String {
+        timeout(SOON, self.submitted.recv()).await.expect("a submission in time").unwrap().1
     }
 
     async fn reaches(&self, id: MessageId, state: OutgoingState) {
@@ -481,4 +502,70 @@ async fn a_raised_limit_and_a_denied_prefix_count_at_once() {
     let satellite = bench.send("+8816123", "dear", ResendPolicy::Alarm).await;
     bench.reaches(satellite, OutgoingState::Failed).await;
     assert!(bench.store.outgoing(satellite).await.unwrap().unwrap().cause.contains("denied"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn among_equals_the_one_that_sent_less_today_sends_also_after_a_restart() {
+    let mut bench = Bench::new(&[("00", "+49"), ("01", "+49")], |_| Ok(1));
+    bench.set_ready("00", true);
+    bench.set_ready("01", true);
+    for expected in ["00", "01", "00", "01", "00"] {
+        let id = bench.send("+491761234567", "hello", ResendPolicy::Alarm).await;
+        bench.reaches(id, OutgoingState::Sent).await;
+        assert_eq!(bench.submission().await, expected);
+    }
+    bench.start_anew().await;
+    let id = bench.send("+491761234567", "hello", ResendPolicy::Alarm).await;
+    bench.reaches(id, OutgoingState::Sent).await;
+    assert_eq!(bench.submission().await, "01", "00 sent three");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_parts_of_a_message_share_a_reference_that_the_next_message_does_not_have() {
+    let mut bench = Bench::new(&[("00", "+49")], |_| Ok(1));
+    bench.set_ready("00", true);
+    let mut headers = Vec::new();
+    for _ in 0..3 {
+        let id = bench.send("+491761234567", &"long ".repeat(50), ResendPolicy::Alarm).await;
+        bench.reaches(id, OutgoingState::Sent).await;
+        for part in ["01", "02"] {
+            let pdu = bench.pdu().await;
+            // UDH: five octets, concatenation of three: reference, parts, this one.
+            let (_, header) = pdu.split_once("050003").expect("a concatenation");
+            assert_eq!(&header[2..6], format!("02{part}"), "{pdu}");
+            headers.push(header[..2].to_owned());
+        }
+    }
+    assert_eq!((&headers[0], &headers[2], &headers[4]), (&headers[1], &headers[3], &headers[5]), "of one message");
+    headers.dedup();
+    assert_eq!(headers.len(), 3, "of three: {headers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_go_once_only_is_over_when_the_modem_falls_silent() {
+    let mut bench = Bench::new(&[("00", "+49")], |_| unknown());
+    bench.set_ready("00", true);
+    let id = bench.send("+491761234567", "hello", ResendPolicy::Once).await;
+    bench.reaches(id, OutgoingState::Unknown).await;
+    bench.submission().await;
+    bench.pass(Duration::from_secs(4000)).await;
+    let next = bench.send("+491761234568", "hello", ResendPolicy::Once).await;
+    bench.reaches(next, OutgoingState::Unknown).await;
+    bench.submission().await;
+    assert!(bench.submitted.try_recv().is_err(), "once is once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_submission_under_way_is_waited_for_at_the_stop() {
+    let (answer, answers) = std::sync::mpsc::channel();
+    let answers = Mutex::new(answers);
+    let mut bench = Bench::new(&[("00", "+49")], move |_| answers.lock().unwrap().recv().unwrap());
+    bench.set_ready("00", true);
+    let id = bench.send("+491761234567", "hello", ResendPolicy::Alarm).await;
+    bench.submission().await;
+    bench.cancel.cancel();
+    assert!(timeout(Duration::from_millis(100), &mut bench.running).await.is_err(), "it waits for the modem's answer");
+    answer.send(Ok(7)).unwrap();
+    timeout(SOON, &mut bench.running).await.expect("then it ends").unwrap();
+    assert_eq!(bench.store.outgoing(id).await.unwrap().unwrap().state, OutgoingState::Sent);
 }

@@ -89,7 +89,8 @@ impl Backoff {
                 let over = entry.failures.saturating_sub(FREE_FAILURES - 1);
                 let wait = Duration::from_secs(1_u64 << over.min(9)).min(LONGEST_WAIT);
                 entry.last_trial = now;
-                entry.blocked_until = if over > 0 { now + wait } else { now };
+                // Not asked for before the free ones are used up.
+                entry.blocked_until = now + wait;
             }
             Some(false) => entry.failures = 0,
             None => {}
@@ -175,5 +176,40 @@ mod tests {
             backoff.ended(peer, Some(true), now);
         }
         assert_eq!(backoff.peers.len(), CAPACITY);
+    }
+
+    #[test]
+    fn room_is_made_for_strangers_only_and_by_what_is_over() {
+        let peer = |number: u32| IpAddr::V4(number.into());
+        let full = |start: Instant| {
+            let mut backoff = Backoff::default();
+            for number in 0..4096_u32 {
+                let now = start + Duration::from_millis(number.into());
+                backoff.admit(peer(number), now);
+                if number != 7 {
+                    backoff.ended(peer(number), Some(true), now);
+                }
+            }
+            backoff
+        };
+        let start = Instant::now();
+        for (asks, after, left, what) in [
+            (9, 899_000, 4096, "who is known needs no room"),
+            (9, 2_000_000, 4096, "who is known needs no room, however old the others are"),
+            (5000, 10_000, 4096, "the oldest goes"),
+            (5000, 900_010, 4096 - 11 + 1 + 1, "all that are over go, but not who has a check under way"),
+        ] {
+            let mut backoff = full(start);
+            let _ = backoff.admit(peer(asks), start + Duration::from_millis(after));
+            assert_eq!(backoff.peers.len(), left, "{what}");
+            assert!(backoff.peers.contains_key(&peer(asks)), "{what}");
+            assert_eq!(backoff.peers.contains_key(&peer(0)), asks == 9, "{what}");
+            assert!(backoff.peers.contains_key(&peer(7)), "{what}");
+        }
+        let mut backoff = Backoff::default();
+        backoff.admit(peer(1), start);
+        backoff.ended(peer(1), Some(true), start);
+        backoff.admit(peer(2), start + Duration::from_secs(2000));
+        assert!(backoff.peers.contains_key(&peer(1)), "nobody is forgotten while there is room");
     }
 }

@@ -121,6 +121,12 @@ mod tests {
     }
 
     #[test]
+    fn what_was_known_and_what_was_checked_now_are_kept_together() {
+        let both = verdicts(&[("a", true), ("b", false)]).and(&verdicts(&[("c", true)]));
+        assert_eq!(both.by_hash, verdicts(&[("a", true), ("b", false), ("c", true)]).by_hash);
+    }
+
+    #[test]
     fn a_token_in_use_is_known_for_as_long_as_it_is_used() {
         let (mut cache, mut now) = (Cache::default(), Instant::now());
         cache.remember([1; 32], &verdicts(&[("a", true)]), now);
@@ -150,5 +156,9 @@ mod tests {
         assert_eq!(cache.entries.len(), CAPACITY);
         assert!(cache.known(&[0; 32], later).is_some());
         assert!(cache.known(&[1; 32], later).is_none());
+        // One that is there takes nobody's place.
+        cache.remember([3; 32], &verdicts(&[("b", true)]), later);
+        assert_eq!(cache.entries.len(), CAPACITY);
+        assert!(cache.known(&[2; 32], later).is_some());
     }
 }
