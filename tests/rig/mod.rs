@@ -16,6 +16,7 @@ pub mod holdings;
 pub mod icinga;
 pub mod munin;
 mod network;
+pub mod ordeal;
 pub mod past;
 mod process;
 pub mod traffic;
