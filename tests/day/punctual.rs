@@ -1,0 +1,244 @@
+//! What happens at its time, whatever the wall clock shows: the window of `get_sms`, tries after failures, self-tests.
+//! Pure but for the reading of the store.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    path::Path,
+    time::Duration,
+};
+
+use smsgate::emulator::{Entry, Happening as Event};
+use tokio::time::Instant;
+
+use super::{
+    books::{open, texts},
+    mailbox::{Mail, Service},
+    plan::{self, Act, Happening},
+};
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// `get_sms_window`.
+const WINDOW: Duration = seconds(3600);
+/// From a text's writing until it is in the store: a modem may be away, then has to come up, is polled each minute; and
+/// while the machine is off running time stands still.
+const ON_ITS_WAY: Duration = seconds(plan::AWAY.as_secs() + 5 * 60);
+/// The first pauses of the outbox after a refusal.
+const SENDING: [Duration; 3] = [seconds(5), seconds(30), seconds(120)];
+/// The pauses of the mailer after a failure of the server.
+const MAILING: [Duration; 6] = [seconds(30), seconds(60), seconds(120), seconds(300), seconds(600), seconds(1800)];
+/// How much later than its time a try may come: the longest sleep of the mailer and of the outbox, and a submission.
+const LATE: Duration = seconds(75);
+/// How much later if the gateway was started in between: modems have to come up.
+const COMING_UP: Duration = seconds(180);
+/// How exactly times are seen.
+const SEEN: Duration = seconds(1);
+const DAY: Duration = seconds(24 * 3600);
+const MONTH: Duration = seconds(31 * 24 * 3600);
+/// When the first self-test of the last SIM has begun at the latest.
+const FIRST: Duration = seconds(20 * 60);
+/// Without a self-test for so long beyond a day: the clock may be two hours off and is believed, the SIM's turn is a
+/// quarter of an hour late, its modem away.
+const STARVED: Duration = seconds(26 * 3600 + 15 * 60 + plan::AWAY.as_secs() + 10 * 60);
+
+/// What is wrong with what `get_sms` shows now: all of an hour of running time and nothing older.
+pub fn window(plan: &[Happening], now: Duration, shown: Vec<String>) -> Vec<String> {
+    let shown: HashSet<String> = shown.into_iter().collect();
+    let mut wrong = Vec::new();
+    for happening in plan.iter().filter(|one| one.at <= now) {
+        let Act::Arrival(injection) = &happening.act else { continue };
+        let (age, is_shown) = (now - happening.at, shown.contains(&format!("{} {}", injection.to, injection.text)));
+        if !is_shown && (ON_ITS_WAY..WINDOW).contains(&age) {
+            wrong.push(format!("`{:.20}`, {age:?} old, is not shown", injection.text));
+        }
+        if is_shown && age > WINDOW + ON_ITS_WAY {
+            wrong.push(format!("`{:.20}`, {age:?} old, is shown", injection.text));
+        }
+    }
+    wrong
+}
+
+/// Nothing was sent or mailed twice: no modem falls silent and no connection breaks.
+pub fn once(ledger: &[Entry], mails: &[Mail]) -> Vec<String> {
+    let mut count: HashMap<String, usize> = HashMap::new();
+    for entry in ledger {
+        if let Event::Submitted { to, text, .. } = &entry.what {
+            *count.entry(format!("`{text:.30}` to {to} was submitted")).or_default() += 1;
+        }
+    }
+    for mail in mails {
+        *count.entry(format!("message {} was mailed", mail.id)).or_default() += 1;
+    }
+    let several = count.into_iter().filter(|(_, times)| *times > 1);
+    several.map(|(what, times)| format!("{what} {times} times")).collect()
+}
+
+/// How many tries followed refusals, and which of them came at a wrong time.
+pub fn sending(
+    plan: &[Happening],
+    ledger: &[Entry],
+    number: &str,
+    start: Instant,
+    starts: &[Instant],
+) -> (usize, Vec<String>) {
+    let (mut tries, mut faults) = (0, Vec::new());
+    for happening in plan {
+        let Act::Send { text: wanted, .. } = &happening.act else { continue };
+        if !wanted.starts_with(plan::TRIED_AGAIN) {
+            continue;
+        }
+        let mut times = Vec::new();
+        for entry in ledger.iter().filter(|entry| entry.number == number) {
+            let at = Duration::from_micros(entry.us);
+            match &entry.what {
+                _ if at < happening.at => {}
+                Event::SubmitFailed { .. } => times.push(at),
+                Event::Submitted { text, .. } if text == wanted => {
+                    times.push(at);
+                    break;
+                }
+                // A self-test that came in between was refused in its place.
+                Event::Submitted { .. } => {
+                    times.clear();
+                    break;
+                }
+                _ => {}
+            }
+        }
+        if times.is_empty() {
+            continue;
+        }
+        if times.len() != SENDING.len() + 1 {
+            faults.push(format!("`{wanted}` was tried at {times:?}"));
+            continue;
+        }
+        for (pair, pause) in times.windows(2).zip(SENDING) {
+            tries += 1;
+            let was_started = starts.iter().any(|at| (pair[0]..pair[1]).contains(&at.duration_since(start)));
+            faults.extend(misjudged(pair[0], pair[1], pause, was_started).map(|wrong| format!("`{wanted}`: {wrong}")));
+        }
+    }
+    if tries == 0 {
+        faults.push("nothing was tried again".to_owned());
+    }
+    (tries, faults)
+}
+
+/// How often a busy mail server was tried again, and which of that came at a wrong time. A start tries it at once.
+pub fn mailing(
+    plan: &[Happening],
+    turned_away: &[Instant],
+    start: Instant,
+    starts: &[Instant],
+) -> (usize, Vec<String>) {
+    let (mut tries, mut faults) = (0, Vec::new());
+    let mut failures = 0;
+    let times: Vec<Duration> = turned_away.iter().map(|at| at.duration_since(start)).collect();
+    for pair in times.windows(2) {
+        let within = |at: Duration| (pair[0]..=pair[1]).contains(&at);
+        let was_started = starts.iter().any(|at| within(at.duration_since(start)));
+        let was_up = plan.iter().any(|one| matches!(one.act, Act::Mail(Service::Up)) && within(one.at));
+        if was_started || was_up {
+            failures = 0;
+            continue;
+        }
+        tries += 1;
+        let pause = MAILING[failures.min(MAILING.len() - 1)];
+        failures += 1;
+        faults.extend(misjudged(pair[0], pair[1], pause, false).map(|wrong| format!("mail: {wrong}")));
+    }
+    if tries == 0 {
+        faults.push("a busy mail server was never tried again".to_owned());
+    }
+    (tries, faults)
+}
+
+fn misjudged(from: Duration, to: Duration, pause: Duration, was_started: bool) -> Option<String> {
+    let most = pause + if was_started { COMING_UP } else { LATE };
+    let waited = to - from;
+    (waited + SEEN < pause || waited > most).then(|| format!("at {from:?} it waited {waited:?}, right is {pause:?}"))
+}
+
+/// The self-tests on record.
+pub struct SelfTests {
+    tests: BTreeMap<String, Vec<SelfTest>>,
+    /// Those in the outbox.
+    messages: usize,
+}
+
+struct SelfTest {
+    day: String,
+    boot: String,
+    /// By the wall clock, in microseconds.
+    wall: i64,
+    /// In running time.
+    run: Duration,
+    is_back: bool,
+}
+
+impl SelfTests {
+    pub fn read(store: &Path) -> Self {
+        let store = open(store);
+        let rows = texts(
+            &store,
+            "SELECT slot || '|' || day || '|' || boot_id || '|' || started_at || '|' || started_run || '|' ||
+             (returned_at IS NOT NULL) FROM self_test ORDER BY sequence",
+        );
+        let mut tests: BTreeMap<String, Vec<SelfTest>> = BTreeMap::new();
+        for row in rows {
+            let parts: Vec<&str> = row.split('|').collect();
+            tests.entry(parts[0].to_owned()).or_default().push(SelfTest {
+                day: parts[1].to_owned(),
+                boot: parts[2].to_owned(),
+                wall: parts[3].parse().unwrap(),
+                run: Duration::from_millis(parts[4].parse().unwrap()),
+                is_back: parts[5] == "1",
+            });
+        }
+        let messages = texts(&store, "SELECT id FROM outbox WHERE purpose = 'self-test'").len();
+        Self { tests, messages }
+    }
+
+    pub fn count(&self) -> usize {
+        self.tests.values().map(Vec::len).sum()
+    }
+
+    /// What is against the rule (`self_test::schedule`): the first one soon after the start, the next one after half an
+    /// interval and in a later period, or after a whole interval; half an interval by running time, or, over a reboot, by
+    /// the wall clock, which is all that is known of the time that the machine was off.
+    pub fn faults(&self, daily: bool, last: Duration) -> Vec<String> {
+        let interval = if daily { DAY } else { MONTH };
+        let mut faults = Vec::new();
+        if self.tests.len() != super::modems::MODELS.len() || self.messages != self.count() {
+            faults.push(format!(
+                "self-tests of {} SIMs, {} on record, {} messages",
+                self.tests.len(),
+                self.count(),
+                self.messages
+            ));
+        }
+        for (slot, tests) in &self.tests {
+            if tests[0].run > FIRST {
+                faults.push(format!("SIM {slot}: its first self-test came after {:?}", tests[0].run));
+            }
+            if let Some(test) = tests.iter().find(|test| !test.is_back) {
+                faults.push(format!("SIM {slot}: the self-test at {:?} has not come back", test.run));
+            }
+            for (one, next) in tests.iter().zip(tests.iter().skip(1)) {
+                let ran = next.run - one.run;
+                let by_wall = Duration::from_micros(u64::try_from(next.wall - one.wall).unwrap_or_default());
+                let passed = if one.boot == next.boot { ran } else { by_wall };
+                let is_later = if daily { next.day > one.day } else { next.day[..7] > one.day[..7] };
+                if ran < interval && (passed < interval / 2 || !is_later) {
+                    faults.push(format!("SIM {slot}: self-tests for {} and {}, {ran:?} apart", one.day, next.day));
+                }
+            }
+            let ends = tests.iter().skip(1).map(|test| test.run).chain([last]);
+            let starved = tests.iter().zip(ends).find(|(test, end)| daily && *end > test.run + STARVED);
+            faults.extend(starved.map(|(test, _)| format!("SIM {slot}: no self-test after {:?}", test.run)));
+        }
+        faults
+    }
+}
