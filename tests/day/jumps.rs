@@ -208,10 +208,10 @@ async fn pass(folder: &Path, seed: u64, points: u64, pacing: &Arc<Pacing>) -> (V
                     clock.reboot();
                 }
                 set(&clock, jump);
+                starts.push(Instant::now());
                 site = Site::start(folder, &pool, &mailbox, Arc::clone(&clock), interval).await;
                 pacing.watch(site.daemon.store());
                 watch.gateway_restarted(start.elapsed(), &pool);
-                starts.push(Instant::now());
             }
             let now = start.elapsed();
             let wrong = punctual::window(&plan, now, site.messages().await);

@@ -130,12 +130,7 @@ async fn serve(
     }
 }
 
-async fn converse(
-    stream: TcpStream,
-    acceptor: TlsAcceptor,
-    service: Service,
-    seen: &Seen,
-) -> io::Result<()> {
+async fn converse(stream: TcpStream, acceptor: TlsAcceptor, service: Service, seen: &Seen) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(acceptor.accept(stream).await?);
     if service == Service::Overloaded {
