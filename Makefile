@@ -28,8 +28,9 @@ test: ## install what is missing, then run every check and every test
 	@scripts/setup
 	@scripts/check
 
-# RIG: C cuts the power in recorded writes, E lets system calls fail, F lets modems misbehave, K kills. SEED and POINTS choose
-# which points and how many; T lets the clock jump. POINT (of rigs C and E) and RECORDING (of C) are one of them alone, as a failed run names it.
+# RIG: C cuts the power in recorded writes, E lets system calls fail, F lets modems misbehave, K kills, T lets the clock jump.
+# SEED and POINTS choose which points and how many; POINT (of rigs C and E) and RECORDING (of C) are one of them alone, as a
+# failed run names it.
 RIG ?= C
 FAULT_C = SMSGATE_FAULT_RECORDING=$(RECORDING) $(CARGO) test --locked --test fault crash:: -- --show-output
 FAULT_E = $(CARGO) test --locked --test fault errors:: -- --show-output

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::{
     books::{open, texts},
     mailbox::{Mail, Service},
+    modems::MODELS,
     plan::{self, Act, Happening},
 };
 
@@ -172,6 +173,7 @@ pub struct SelfTests {
     messages: usize,
 }
 
+#[derive(Clone)]
 struct SelfTest {
     day: String,
     boot: String,
@@ -215,7 +217,7 @@ impl SelfTests {
     pub fn faults(&self, daily: bool, last: Duration) -> Vec<String> {
         let interval = if daily { DAY } else { MONTH };
         let mut faults = Vec::new();
-        if self.tests.len() != super::modems::MODELS.len() || self.messages != self.count() {
+        if self.tests.len() != MODELS.len() || self.messages != self.count() {
             faults.push(format!(
                 "self-tests of {} SIMs, {} on record, {} messages",
                 self.tests.len(),
@@ -244,5 +246,32 @@ impl SelfTests {
             faults.extend(starved.map(|(test, _)| format!("SIM {slot}: no self-test after {:?}", test.run)));
         }
         faults
+    }
+}
+
+#[test]
+fn self_tests_at_a_wrong_time_are_noticed() {
+    let hour = seconds(3600);
+    let test = |day: &str, boot: &str, wall: u64, run: u64| SelfTest {
+        day: day.to_owned(),
+        boot: boot.to_owned(),
+        wall: i64::try_from((hour * u32::try_from(wall).unwrap()).as_micros()).unwrap(),
+        run: hour * u32::try_from(run).unwrap(),
+        is_back: true,
+    };
+    for (name, next, right) in [
+        ("the next day", test("2026-11-21", "a", 120, 20), true),
+        ("the next day, and soon", test("2026-11-21", "a", 105, 5), false),
+        ("the same day, after a clock was set back", test("2026-11-20", "a", 100, 20), false),
+        ("after a whole day, whatever the clock shows", test("2026-11-20", "a", 0, 24), true),
+        ("the clock was set ahead", test("2036-11-20", "a", 90_000, 5), false),
+        ("a reboot with the clock set ahead", test("2036-11-20", "b", 90_000, 5), true),
+        ("a reboot with the clock set back", test("2016-11-20", "b", 0, 5), false),
+    ] {
+        let both = || vec![test("2026-11-20", "a", 100, 0), next.clone()];
+        let tests: BTreeMap<String, Vec<SelfTest>> = (0..8).map(|slot| (format!("{slot:02}"), both())).collect();
+        let tests = SelfTests { messages: 16, tests };
+        let faults = tests.faults(true, hour * 25);
+        assert_eq!(faults.is_empty(), right, "{name}: {faults:?}");
     }
 }

@@ -81,8 +81,8 @@ async fn a_clock_that_ran_ahead_for_months_costs_no_count_of_today() {
     let connection = rusqlite::Connection::open(bench.path()).unwrap();
     for day in 0..70 {
         for day in [today - jiff::Span::new().days(day), today + jiff::Span::new().years(10).days(day)] {
-            let row = rusqlite::params![day.to_string(), slot().as_str(), 5];
-            connection.execute("INSERT INTO sent_daily (day, slot, messages) VALUES (?1, ?2, ?3)", row).unwrap();
+            let row = [day.to_string(), slot().to_string()];
+            connection.execute("INSERT INTO sent_daily (day, slot, messages) VALUES (?1, ?2, 5)", row).unwrap();
         }
     }
     bench.store.retain().await.unwrap();
