@@ -237,7 +237,8 @@ async fn pass(folder: &Path, seed: u64, points: u64, pacing: &Arc<Pacing>) -> (V
     let books = books::Books { plan: &plan, sent: &sent, pool: &pool, mails: &mails, store: site.store() };
     faults.extend(books.faults());
     faults.extend(books.counters(&stats, &watch.rungs));
-    faults.extend(punctual::once(&ledger, &mails));
+    let (in_hand, doubled) = punctual::once(&plan, &ledger, &mails, start, &starts);
+    faults.extend(doubled);
     let (tries, late) = punctual::sending(&plan, &ledger, pool.number(plan::REFUSED).as_str(), start, &starts);
     faults.extend(late);
     let (turned_away, late) = punctual::mailing(&plan, &mailbox.turned_away(), start, &starts);
@@ -254,6 +255,7 @@ async fn pass(folder: &Path, seed: u64, points: u64, pacing: &Arc<Pacing>) -> (V
     let summary = format!(
         "{}{}{points} jumps in {}: {kinds:?}\n{} starts of the gateway, {reboots} of them of the machine\n\
          {submitted} submissions, {tries} tries after refusals and {turned_away} of a busy mail server in time\n\
+         {in_hand} doubled that were in hand at a stop of gateway, modem or mail server\n\
          {} {interval} self-tests\n",
         books.summary(),
         watch.summary(),

@@ -39,6 +39,8 @@ pub enum Service {
 /// One mail, as far as the gateway's promises go.
 #[derive(Clone, Debug)]
 pub struct Mail {
+    /// When it was taken.
+    pub at: Instant,
     /// `X-SMSgate-Id`.
     pub id: String,
     /// `Message-ID`.
@@ -181,7 +183,7 @@ async fn receive(stream: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> io::Res
         let text = text.trim_end();
         if text == "." {
             let header = |name: &str| headers.get(name).cloned().unwrap_or_default();
-            return Ok(Mail { id: header("x-smsgate-id"), message_id: header("message-id") });
+            return Ok(Mail { at: Instant::now(), id: header("x-smsgate-id"), message_id: header("message-id") });
         }
         in_headers &= !text.is_empty();
         if in_headers && let Some((name, value)) = text.split_once(": ") {

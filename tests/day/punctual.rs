@@ -37,6 +37,8 @@ const BUSY: Duration = seconds(60);
 const COMING_UP: Duration = seconds(180);
 /// How much later than its time a mail server is tried.
 const LATE: Duration = seconds(5);
+/// How long something may be in the gateway's hands.
+const IN_HAND: Duration = seconds(10);
 /// How exactly times are seen.
 const SEEN: Duration = seconds(1);
 const DAY: Duration = seconds(24 * 3600);
@@ -64,19 +66,40 @@ pub fn window(plan: &[Happening], now: Duration, shown: Vec<String>) -> Vec<Stri
     wrong
 }
 
-/// Nothing was sent or mailed twice: no modem falls silent and no connection breaks.
-pub fn once(ledger: &[Entry], mails: &[Mail]) -> Vec<String> {
-    let mut count: HashMap<String, usize> = HashMap::new();
+/// What was sent or mailed twice. It may be only what was in hand when the gateway was stopped, the modem left the bus or
+/// the mail server broke its connections off (durability D13, D18); how often that was, and what else there is.
+pub fn once(
+    plan: &[Happening],
+    ledger: &[Entry],
+    mails: &[Mail],
+    start: Instant,
+    starts: &[Instant],
+) -> (usize, Vec<String>) {
+    let stops: Vec<Duration> = starts.iter().map(|at| at.duration_since(start)).collect();
+    let breaks = plan.iter().filter(|one| matches!(one.act, Act::Mail(_))).map(|one| one.at);
+    let breaks: Vec<Duration> = breaks.chain(stops.iter().copied()).collect();
+    let absences = plan.iter().filter(|one| matches!(one.act, Act::Unplug { .. })).map(|one| one.at);
+    let absences: Vec<Duration> = absences.chain(stops).collect();
+    let mut times: HashMap<String, (Vec<Duration>, &[Duration])> = HashMap::new();
     for entry in ledger {
         if let Event::Submitted { to, text, .. } = &entry.what {
-            *count.entry(format!("`{text:.30}` to {to} was submitted")).or_default() += 1;
+            let what = format!("`{text:.30}` to {to} was submitted");
+            times.entry(what).or_insert((Vec::new(), &absences)).0.push(Duration::from_micros(entry.us));
         }
     }
     for mail in mails {
-        *count.entry(format!("message {} was mailed", mail.id)).or_default() += 1;
+        let what = format!("message {} was mailed", mail.id);
+        times.entry(what).or_insert((Vec::new(), &breaks)).0.push(mail.at.duration_since(start));
     }
-    let several = count.into_iter().filter(|(_, times)| *times > 1);
-    several.map(|(what, times)| format!("{what} {times} times")).collect()
+    let (mut in_hand, mut faults) = (0, Vec::new());
+    for (what, (times, cuts)) in times.into_iter().filter(|(_, (times, _))| times.len() > 1) {
+        let was_cut = |at: &Duration| cuts.iter().any(|cut| (*at..=*at + IN_HAND).contains(cut));
+        match times.as_slice() {
+            [first, _] if was_cut(first) => in_hand += 1,
+            _ => faults.push(format!("{what} at {times:?}")),
+        }
+    }
+    (in_hand, faults)
 }
 
 /// How many tries followed refusals, and which of them came at a wrong time.
@@ -138,16 +161,23 @@ pub fn mailing(
     start: Instant,
     starts: &[Instant],
 ) -> (usize, Vec<String>) {
-    let (mut tries, mut faults) = (0, Vec::new());
-    let mut failures = 0;
+    let (mut tries, mut faults, mut failures) = (0, Vec::new(), 0);
+    let outages = || plan.iter().filter(|one| matches!(one.act, Act::Mail(Service::Overloaded))).map(|one| one.at);
     let times: Vec<Duration> = turned_away.iter().map(|at| at.duration_since(start)).collect();
     for pair in times.windows(2) {
-        let within = |at: Duration| (pair[0]..=pair[1]).contains(&at);
-        let was_started = starts.iter().any(|at| within(at.duration_since(start)));
+        let within = |at: Duration| pair[0] < at && at <= pair[1];
+        let at_once = |at: Duration| at == pair[0] && pair[1] - at < SEEN;
+        let was_started = starts.iter().map(|at| at.duration_since(start)).any(|at| within(at) || at_once(at));
         let was_up = plan.iter().any(|one| matches!(one.act, Act::Mail(Service::Up)) && within(one.at));
         if was_started || was_up {
             failures = 0;
             continue;
+        }
+        // A connection that was broken off when the outage began was the first failure, which the server has not counted.
+        let broken_off =
+            |outage: Duration| (MAILING[0] - SEEN..MAILING[0] + LATE).contains(&pair[0].saturating_sub(outage));
+        if failures == 0 && outages().any(broken_off) && pair[1] - pair[0] + SEEN >= MAILING[1] {
+            failures = 1;
         }
         tries += 1;
         let pause = MAILING[failures.min(MAILING.len() - 1)];
