@@ -28,16 +28,17 @@ test: ## install what is missing, then run every check and every test
 	@scripts/setup
 	@scripts/check
 
-# RIG: C cuts the power in recorded writes, E lets system calls fail, F lets modems misbehave, K kills, R cuts the
-# power while the store forgets. SEED and POINTS choose
-# which points and how many; POINT (of rigs C, E and R) and RECORDING (of C) are one of them alone, as a failed run names it.
+# RIG: C cuts the power in recorded writes, E lets system calls fail, F lets modems misbehave, K kills, R cuts the power while
+# the store forgets, T lets the clock jump. SEED and POINTS choose which points and how many; POINT (of rigs C, E and R) and
+# RECORDING (of C) are one of them alone, as a failed run names it.
 RIG ?= C
 FAULT_C = SMSGATE_FAULT_RECORDING=$(RECORDING) $(CARGO) test --locked --test fault crash:: -- --show-output
 FAULT_E = $(CARGO) test --locked --test fault errors:: -- --show-output
 FAULT_F = $(CARGO) test --locked --test fault modems:: -- --show-output
 FAULT_R = $(CARGO) test --locked --test fault retention:: -- --show-output
 FAULT_K = SMSGATE_KILL_SEED=$(SEED) SMSGATE_KILL_ROUNDS=$(POINTS) $(CARGO) test --locked --test kill -- --show-output
-fault: ## a fault rig (RIG=C|E|F|K|R SEED= POINTS=): power cuts, failing calls, bad modems, kills, cuts while forgetting
+FAULT_T = $(CARGO) test --locked --test day jumps:: -- --nocapture
+fault: ## a fault rig (RIG=C|E|F|K|R|T SEED= POINTS=): power cuts, failing calls, bad modems, kills, clock jumps
 	@scripts/setup
 	SMSGATE_FAULT_SEED=$(SEED) SMSGATE_FAULT_POINTS=$(POINTS) SMSGATE_FAULT_POINT=$(POINT) $(FAULT_$(RIG))
 

@@ -21,6 +21,8 @@
 mod books;
 #[path = "day/judge.rs"]
 mod judge;
+#[path = "day/jumps.rs"]
+mod jumps;
 #[path = "day/log.rs"]
 mod log;
 #[path = "day/mailbox.rs"]
@@ -29,6 +31,8 @@ mod mailbox;
 mod modems;
 #[path = "day/plan.rs"]
 mod plan;
+#[path = "day/punctual.rs"]
+mod punctual;
 #[path = "day/rungs.rs"]
 mod rungs;
 #[path = "day/site.rs"]
@@ -63,9 +67,7 @@ fn a_day_passes_and_nothing_is_lost_or_told_wrongly() {
     let hours = setting("SMSGATE_DAY_HOURS").unwrap_or(24);
     show(&format!("SMSGATE_DAY_SEED={seed} SMSGATE_DAY_HOURS={hours}"));
     smsgate::tls::install_provider();
-    // The disk is not what is tested here: in memory a commit costs nothing.
-    let memory = Path::new("/dev/shm");
-    let folder = tempfile::tempdir_in(if memory.is_dir() { memory.to_owned() } else { env::temp_dir() }).unwrap();
+    let folder = folder();
     let pacing = Arc::new(Pacing::default());
     let runtime = time::runtime(&pacing);
     let began = std::time::Instant::now();
@@ -75,6 +77,12 @@ fn a_day_passes_and_nothing_is_lost_or_told_wrongly() {
     show(&format!("{summary}{hours} hours in {took:.1?}: {speed:.0} times faster"));
     let shown = &faults[..faults.len().min(SHOWN)];
     assert!(faults.is_empty(), "seed {seed}: {} faults\n{}", faults.len(), shown.join("\n"));
+}
+
+/// The disk is not what is tested here: in memory a commit costs nothing.
+fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    tempfile::tempdir_in(if memory.is_dir() { memory.to_owned() } else { env::temp_dir() }).unwrap()
 }
 
 /// Also where the test passes: what the macros print is then thrown away.
@@ -94,7 +102,7 @@ async fn pass(folder: &Path, seed: u64, hours: u64, pacing: &Arc<Pacing>) -> (Ve
         pool.fault(modem, Fault::Balance { cents });
     }
     let mailbox = Mailbox::start(folder, Arc::clone(pacing)).await;
-    let site = Site::start(folder, &pool, &mailbox, Arc::clone(&clock)).await;
+    let site = Site::start(folder, &pool, &mailbox, Arc::clone(&clock), plan::SELF_TEST).await;
     pacing.watch(site.daemon.store());
 
     let numbers: Vec<String> = (0..MODELS.len()).map(|modem| pool.number(modem)).collect();
@@ -130,6 +138,7 @@ async fn pass(folder: &Path, seed: u64, hours: u64, pacing: &Arc<Pacing>) -> (Ve
     let books = books::Books { plan: &plan, sent: &sent, pool: &pool, mails: &mails, store: site.store() };
     faults.extend(books.faults());
     faults.extend(books.counters(&stats, &watch.rungs));
+    faults.extend(books.self_tests());
     let summary = format!("{}{}{}", books.summary(), watch.summary(), watch.rungs.summary());
     site.stop().await;
     (faults, summary)

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use rusqlite::{params, params_from_iter};
 
 use super::{
@@ -25,6 +26,7 @@ const BATCH: usize = 500;
 const BATCH_ROWS: i64 = BATCH as i64;
 /// This many of the newest messages in each direction stay, however old.
 const NEWEST: i64 = 1000;
+/// So many days are counted up to today, and so many to come: it may be today's clock that is wrong.
 const DAYS_COUNTED: i64 = 60;
 
 /// What one batch did.
@@ -77,12 +79,14 @@ pub(super) fn retain(work: &mut Work<'_>) -> Result<Batch, StoreError> {
     }
     spending::forget(work)?;
     work.connection.prepare_cached("DELETE FROM recipient WHERE used_run < ?1")?.execute([metadata])?;
+    let today = work.wall.to_zoned(TimeZone::system()).date().to_string();
     work.connection
         .prepare_cached(
-            "DELETE FROM sent_daily WHERE day NOT IN
-                 (SELECT DISTINCT day FROM sent_daily ORDER BY day DESC LIMIT ?1)",
+            "DELETE FROM sent_daily
+             WHERE day NOT IN (SELECT DISTINCT day FROM sent_daily WHERE day <= ?1 ORDER BY day DESC LIMIT ?2)
+               AND day NOT IN (SELECT DISTINCT day FROM sent_daily WHERE day > ?1 ORDER BY day DESC LIMIT ?2)",
         )?
-        .execute([DAYS_COUNTED])?;
+        .execute(params![today, DAYS_COUNTED])?;
     Ok(batch)
 }
 

@@ -17,6 +17,7 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
     sync::watch,
+    time::Instant,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -38,6 +39,8 @@ pub enum Service {
 /// One mail, as far as the gateway's promises go.
 #[derive(Clone, Debug)]
 pub struct Mail {
+    /// When it was taken.
+    pub at: Instant,
     /// `X-SMSgate-Id`.
     pub id: String,
     /// `Message-ID`.
@@ -49,7 +52,15 @@ pub struct Mail {
 pub struct Mailbox {
     pub address: SocketAddr,
     service: watch::Sender<Service>,
-    mails: Arc<Mutex<Vec<Mail>>>,
+    seen: Arc<Seen>,
+}
+
+/// What the server has seen.
+#[derive(Debug, Default)]
+struct Seen {
+    mails: Mutex<Vec<Mail>>,
+    /// When somebody was told that it is too busy.
+    turned_away: Mutex<Vec<Instant>>,
 }
 
 impl Mailbox {
@@ -62,9 +73,9 @@ impl Mailbox {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (service, told) = watch::channel(Service::Up);
-        let mails: Arc<Mutex<Vec<Mail>>> = Arc::default();
-        tokio::spawn(serve(listener, address, acceptor, told, Arc::clone(&mails), pacing));
-        Self { address, service, mails }
+        let seen: Arc<Seen> = Arc::default();
+        tokio::spawn(serve(listener, address, acceptor, told, Arc::clone(&seen), pacing));
+        Self { address, service, seen }
     }
 
     pub fn set(&self, service: Service) {
@@ -72,7 +83,12 @@ impl Mailbox {
     }
 
     pub fn mails(&self) -> Vec<Mail> {
-        self.mails.lock().unwrap().clone()
+        self.seen.mails.lock().unwrap().clone()
+    }
+
+    /// When somebody was told that the server is too busy.
+    pub fn turned_away(&self) -> Vec<Instant> {
+        self.seen.turned_away.lock().unwrap().clone()
     }
 }
 
@@ -81,7 +97,7 @@ async fn serve(
     address: SocketAddr,
     acceptor: TlsAcceptor,
     mut service: watch::Receiver<Service>,
-    mails: Arc<Mutex<Vec<Mail>>>,
+    seen: Arc<Seen>,
     pacing: Arc<Pacing>,
 ) {
     let mut listener = Some(first);
@@ -99,12 +115,12 @@ async fn serve(
                 accepted = open.accept() => {
                     let (stream, _) = accepted.unwrap();
                     pacing.sockets.fetch_add(1, Ordering::Relaxed);
-                    let (acceptor, mails, pacing) = (acceptor.clone(), Arc::clone(&mails), Arc::clone(&pacing));
+                    let (acceptor, seen, pacing) = (acceptor.clone(), Arc::clone(&seen), Arc::clone(&pacing));
                     let mut service = service.clone();
                     tokio::spawn(async move {
                         tokio::select! {
                             // A broken connection is the client's business.
-                            _ = converse(stream, acceptor, now, &mails) => {}
+                            _ = converse(stream, acceptor, now, &seen) => {}
                             _ = service.changed() => {}
                         }
                         pacing.sockets.fetch_sub(1, Ordering::Relaxed);
@@ -116,15 +132,11 @@ async fn serve(
     }
 }
 
-async fn converse(
-    stream: TcpStream,
-    acceptor: TlsAcceptor,
-    service: Service,
-    mails: &Mutex<Vec<Mail>>,
-) -> io::Result<()> {
+async fn converse(stream: TcpStream, acceptor: TlsAcceptor, service: Service, seen: &Seen) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(acceptor.accept(stream).await?);
     if service == Service::Overloaded {
+        seen.turned_away.lock().unwrap().push(Instant::now());
         stream.write_all(b"421 mail.example.org too busy\r\n").await?;
         return stream.shutdown().await;
     }
@@ -143,7 +155,7 @@ async fn converse(
             "DATA" => {
                 stream.write_all(b"354 go ahead\r\n").await?;
                 let mail = receive(&mut stream).await?;
-                mails.lock().unwrap().push(mail);
+                seen.mails.lock().unwrap().push(mail);
                 if service == Service::Forgetful {
                     return Ok(());
                 }
@@ -171,7 +183,7 @@ async fn receive(stream: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> io::Res
         let text = text.trim_end();
         if text == "." {
             let header = |name: &str| headers.get(name).cloned().unwrap_or_default();
-            return Ok(Mail { id: header("x-smsgate-id"), message_id: header("message-id") });
+            return Ok(Mail { at: Instant::now(), id: header("x-smsgate-id"), message_id: header("message-id") });
         }
         in_headers &= !text.is_empty();
         if in_headers && let Some((name, value)) = text.split_once(": ") {

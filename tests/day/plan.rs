@@ -110,6 +110,40 @@ pub fn day(seed: u64, numbers: &[String], end: Duration) -> Vec<Happening> {
     plan.happenings
 }
 
+/// The longest that a modem is away under [`traffic`].
+pub const AWAY: Duration = minutes(15);
+/// The slot whose messages the network refuses at first under [`traffic`]: nothing else is sent through it.
+pub const REFUSED: usize = 6;
+/// How often the network refuses them.
+pub const REFUSALS: u32 = 3;
+/// What begins the texts of those.
+pub const TRIED_AGAIN: &str = "refused at first";
+
+/// A pool at work until shortly before `end`: texts both ways, modems that are away for minutes, messages that the network
+/// refuses at first, and a mail server that is too busy for half of the time.
+pub fn traffic(seed: u64, numbers: &[String], end: Duration) -> Vec<Happening> {
+    let evening = end.saturating_sub(minutes(30));
+    let mut plan = Plan { dice: Dice::new(seed), happenings: Vec::new(), serial: 0, hangs: [0; 8], evening };
+    for (modem, number) in numbers.iter().enumerate() {
+        plan.arrivals(number);
+        if modem == REFUSED {
+            plan.refusals(modem);
+            continue;
+        }
+        plan.sends(modem);
+        plan.absences(modem);
+    }
+    let mut down = minutes(30);
+    while down + minutes(40) < evening {
+        plan.at(down, Act::Mail(Service::Overloaded));
+        plan.at(down + minutes(40), Act::Mail(Service::Up));
+        down += minutes(80);
+    }
+    plan.happenings.sort_by_key(|happening| happening.at);
+    name_devices(&mut plan.dice, &mut plan.happenings);
+    plan.happenings
+}
+
 /// Two modems that come back under each other's names, and when.
 const SWAPPED: (usize, usize) = (2, 3);
 const SWAP_AT: Duration = hours(9);
@@ -215,6 +249,27 @@ impl Plan {
         };
         let flash = self.dice.below(20) == 0;
         self.at(at, Act::Send { to: format!("+49151{slot}{serial:07}"), text, flash });
+    }
+
+    fn absences(&mut self, modem: usize) {
+        let mut at = Duration::from_secs(self.between(1800, 5400));
+        while at + AWAY < self.evening {
+            let away = Duration::from_secs(self.between(60, AWAY.as_secs()));
+            self.at(at, Act::Unplug { modem });
+            self.at(at + away, Act::Plug { modem, name: String::new() });
+            at += away + Duration::from_secs(self.between(QUIET, 2 * QUIET));
+        }
+    }
+
+    fn refusals(&mut self, modem: usize) {
+        let mut at = minutes(25);
+        while at + minutes(10) < self.evening {
+            let serial = self.serial();
+            self.fault(at, modem, Fault::CmsError { code: 38, count: REFUSALS });
+            let text = format!("{TRIED_AGAIN} {serial}");
+            self.at(at, Act::Send { to: format!("+49151{modem}{serial:07}"), text, flash: false });
+            at += Duration::from_secs(self.between(600, 900));
+        }
     }
 
     /// One thing after the other.

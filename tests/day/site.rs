@@ -49,8 +49,8 @@ pub struct Site {
 
 impl Site {
     /// Writes the files into `folder` and starts the daemon with the devices of `folder/dev`.
-    pub async fn start(folder: &Path, pool: &Pool, mailbox: &Mailbox, clock: Arc<DayClock>) -> Self {
-        write(folder, pool, mailbox);
+    pub async fn start(folder: &Path, pool: &Pool, mailbox: &Mailbox, clock: Arc<DayClock>, self_test: &str) -> Self {
+        write(folder, pool, mailbox, self_test);
         let loaded = load_folder(folder).unwrap();
         let complaints: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
         let config = loaded.config.unwrap_or_else(|| panic!("{complaints:?}"));
@@ -90,6 +90,17 @@ impl Site {
     pub async fn send(&self, to: &str, text: &str, flash: bool) -> Result<String, ClientError> {
         let arguments = vec![Value::string(""), Value::string(to), Value::string(text), Value::Boolean(flash)];
         self.call("send_sms", arguments).await.map(|id| text_of(&id))
+    }
+
+    /// `get_sms` of all slots: recipient and text.
+    pub async fn messages(&self) -> Vec<String> {
+        let answer = self.call("get_sms", vec![Value::string("")]).await.unwrap();
+        let described = |message: &Value| {
+            let members = message.as_struct().unwrap();
+            let member = |wanted: &str| text_of(&members.iter().find(|(name, _)| name == wanted).unwrap().1);
+            format!("{} {}", member("recipient"), member("text"))
+        };
+        answer.as_array().unwrap().iter().map(described).collect()
     }
 
     /// The operator accepts the card in a slot.
@@ -137,7 +148,7 @@ fn text_of(value: &Value) -> String {
     value.as_str().map(str::to_owned).or_else(number).unwrap_or_else(|| format!("{value:?}"))
 }
 
-fn write(folder: &Path, pool: &Pool, mailbox: &Mailbox) {
+fn write(folder: &Path, pool: &Pool, mailbox: &Mailbox, self_test: &str) {
     let root = folder.display();
     let token = hash(TOKEN);
     let reading: String = (0..MODELS.len()).map(|slot| format!("token_{slot:02}_get_sms = {token}\n")).collect();
@@ -147,11 +158,10 @@ fn write(folder: &Path, pool: &Pool, mailbox: &Mailbox) {
          [server]\nhost = 127.0.0.1\nport = 0\ncertificate = {root}/chain.pem\nkey = {root}/key.pem\n\
          [api]\nenable_send_sms = True\ntoken_send_sms = {token}\ntoken_get_health_state = {token}\n\
          token_get_stats = {token}\nqueue_limit = 100000\n{reading}\
-         [modempool]\nsms_self_test_interval = {}\nserial_ports_hint_file = {root}/hints\n\
+         [modempool]\nsms_self_test_interval = {self_test}\nserial_ports_hint_file = {root}/hints\n\
          [store]\npath = {root}/state/smsgate.db\nretention = 7 d\n",
         mailbox.address.port(),
         plan::MAIL_CHECK.as_secs(),
-        plan::SELF_TEST,
     );
     private_file(&folder.join("smsgate.conf"), &gateway);
     let slots: String = (0..MODELS.len())

@@ -7,7 +7,7 @@
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -31,19 +31,20 @@ const UPTIME: Duration = Duration::from_secs(1000);
 /// What the runtime waits for before time moves on.
 #[derive(Debug, Default)]
 pub struct Pacing {
-    store: OnceLock<Store>,
+    store: Mutex<Option<Store>>,
     /// Connections to the mail server.
     pub sockets: AtomicUsize,
 }
 
 impl Pacing {
-    /// The store whose answers are waited for.
+    /// The store whose answers are waited for from now on.
     pub fn watch(&self, store: &Store) {
-        self.store.set(store.clone()).expect("one store");
+        *self.store.lock().unwrap() = Some(store.clone());
     }
 
     fn before_sleep(&self) {
-        let Some(store) = self.store.get() else { return };
+        let store = self.store.lock().unwrap();
+        let Some(store) = store.as_ref() else { return };
         let mut looks = 0_u32;
         while store.unanswered() > 0 {
             looks += 1;
@@ -72,18 +73,41 @@ pub fn runtime(pacing: &Arc<Pacing>) -> Runtime {
     runtime
 }
 
-/// The daemon's clock: tokio's, whoever asks.
+/// The daemon's clock: tokio's, whoever asks. What the wall clock shows can be set, as can be how fast it goes.
 #[derive(Debug)]
 pub struct DayClock {
     runtime: Handle,
     start: Instant,
     epoch: Timestamp,
+    hands: Mutex<Hands>,
+    boot: Mutex<Boot>,
+}
+
+/// The wall clock since it was set last.
+#[derive(Clone, Copy, Debug)]
+struct Hands {
+    set_at: Duration,
+    shown: Timestamp,
+    /// Millionths by which it is fast; less than 0: slow.
+    fast: i64,
+}
+
+/// The machine since it was switched on last.
+#[derive(Clone, Copy, Debug)]
+struct Boot {
+    number: u32,
+    began: Duration,
+    /// How long it had been up then.
+    up: Duration,
 }
 
 impl DayClock {
     /// A clock that shows `epoch` now. Needs a runtime.
     pub fn new(epoch: Timestamp) -> Self {
-        Self { runtime: Handle::current(), start: Instant::now(), epoch }
+        let hands = Hands { set_at: Duration::ZERO, shown: epoch, fast: 0 };
+        let boot = Boot { number: 1, began: Duration::ZERO, up: UPTIME };
+        let (runtime, start) = (Handle::current(), Instant::now());
+        Self { runtime, start, epoch, hands: Mutex::new(hands), boot: Mutex::new(boot) }
     }
 
     /// Since the day began.
@@ -92,18 +116,38 @@ impl DayClock {
         let _guard = self.runtime.enter();
         self.start.elapsed()
     }
+
+    /// What a wall clock that is right shows.
+    pub fn right(&self) -> Timestamp {
+        self.epoch + SignedDuration::try_from(self.elapsed()).unwrap()
+    }
+
+    /// Sets the wall clock, which from then on is fast by so many millionths.
+    pub fn set(&self, shown: Timestamp, fast: i64) {
+        *self.hands.lock().unwrap() = Hands { set_at: self.elapsed(), shown, fast };
+    }
+
+    /// The machine starts anew. The wall clock is not touched.
+    pub fn reboot(&self) {
+        let mut boot = self.boot.lock().unwrap();
+        *boot = Boot { number: boot.number + 1, began: self.elapsed(), up: Duration::from_secs(20) };
+    }
 }
 
 impl ClockSource for DayClock {
     fn boot_id(&self) -> String {
-        "the day".to_owned()
+        format!("boot {}", self.boot.lock().unwrap().number)
     }
 
     fn boottime(&self) -> Duration {
-        UPTIME + self.elapsed()
+        let boot = *self.boot.lock().unwrap();
+        boot.up + self.elapsed().saturating_sub(boot.began)
     }
 
     fn wall(&self) -> Timestamp {
-        self.epoch + SignedDuration::try_from(self.elapsed()).expect("a day is not long")
+        let hands = *self.hands.lock().unwrap();
+        let passed = self.elapsed().saturating_sub(hands.set_at).as_micros();
+        let passed = i64::try_from(passed).unwrap();
+        hands.shown + SignedDuration::from_micros(passed + passed / 1_000_000 * hands.fast)
     }
 }

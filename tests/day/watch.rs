@@ -69,6 +69,14 @@ impl Watch {
         self.note(now, pool);
     }
 
+    /// The gateway was stopped and started.
+    pub fn gateway_restarted(&mut self, now: Duration, pool: &Pool) {
+        for modem in &mut self.modems {
+            modem.restarted(now);
+        }
+        self.note(now, pool);
+    }
+
     /// Compares what is told with what is the case.
     pub async fn look(&mut self, now: Duration, pool: &Pool, site: &Site) {
         self.note(now, pool);

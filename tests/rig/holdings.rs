@@ -1,6 +1,6 @@
 //! What a process holds of the machine and has used of it, as Linux tells it in /proc.
 
-use std::fs;
+use std::{fs, io::ErrorKind};
 
 /// Of a second, in which /proc counts processor time; the same on all of Linux's platforms that we run on.
 const TICKS: f64 = 100.0;
@@ -15,9 +15,12 @@ pub fn peak(pid: u32) -> u64 {
     labelled(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap(), "VmHWM:").unwrap()
 }
 
-/// Open descriptors of a process.
+/// Open descriptors of a process; none for who is not root, to whom the daemon does not show them.
 pub fn descriptors(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+    match fs::read_dir(format!("/proc/{pid}/fd")) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => 0,
+        listed => listed.unwrap().count(),
+    }
 }
 
 /// Threads of a process.

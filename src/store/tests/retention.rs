@@ -73,3 +73,19 @@ async fn after_close_everything_is_refused() {
     let wal = bench.path().with_extension("db-wal");
     assert!(!wal.exists(), "checkpointed and gone");
 }
+
+#[tokio::test]
+async fn a_clock_that_ran_ahead_for_months_costs_no_count_of_today() {
+    let bench = Bench::new();
+    let today = wall().to_zoned(jiff::tz::TimeZone::system()).date();
+    let connection = rusqlite::Connection::open(bench.path()).unwrap();
+    for day in 0..70 {
+        for day in [today - jiff::Span::new().days(day), today + jiff::Span::new().years(10).days(day)] {
+            let row = [day.to_string(), slot().to_string()];
+            connection.execute("INSERT INTO sent_daily (day, slot, messages) VALUES (?1, ?2, 5)", row).unwrap();
+        }
+    }
+    bench.store.retain().await.unwrap();
+    assert_eq!(bench.store.sent_on_day(today).await.unwrap().get(&slot()), Some(&5));
+    assert_eq!(count(&bench, "SELECT count(*) FROM sent_daily"), 120, "60 days up to today, and 60 to come");
+}
