@@ -93,7 +93,7 @@ fn case_of(letter: &Letter, messages: &[&InboundMessage], subject: &str, body: &
     let envelope = (letter.envelope.from().map(ToString::to_string), letter.envelope.to().len());
     assert_eq!(envelope, (Some("gateway@example.org".into()), 1));
     let ids: Vec<String> = messages.iter().map(|message| message.id.to_string()).collect();
-    let raw = str::from_utf8(&letter.octets).unwrap();
+    let raw = letter.text.as_str();
     serde_json::json!({ "raw": raw, "subject": subject, "body": body, "headers": 11, "ids": ids }).to_string()
 }
 

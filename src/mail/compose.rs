@@ -39,8 +39,8 @@ pub struct Letterhead<'a> {
 pub struct Letter {
     /// Sender and recipients for MAIL and RCPT, from the configuration only.
     pub envelope: Envelope,
-    /// Header and body: ASCII, lines end in CR LF.
-    pub octets: Vec<u8>,
+    /// Header and body: ASCII but for addresses that are not, lines end in CR LF.
+    pub text: String,
 }
 
 /// Why no mail can be made.
@@ -110,7 +110,9 @@ pub(super) fn assemble(head: Letterhead<'_>, contents: Contents<'_>) -> Result<L
         .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("X-SMSgate-Id"), ids))
         .raw_header(header(HeaderName::new_from_ascii_str("X-SMSgate-Modem"), message.slot.as_str()))
         .singlepart(body_part(body))?;
-    Ok(Letter { envelope: mail.envelope().clone(), octets: mail.formatted() })
+    // It is made of strings, so nothing is lost.
+    let text = String::from_utf8_lossy(&mail.formatted()).into_owned();
+    Ok(Letter { envelope: mail.envelope().clone(), text })
 }
 
 /// The subject line, before RFC 2047.
@@ -249,7 +251,7 @@ mod tests {
             host: "gw.example.org",
             zone: &TimeZone::UTC,
         };
-        String::from_utf8(compose(message, head).unwrap().octets).unwrap()
+        compose(message, head).unwrap().text
     }
 
     #[test]

@@ -97,7 +97,7 @@ mod tests {
             zone: &TimeZone::UTC,
         };
         let (first, more) = messages.split_first().unwrap();
-        String::from_utf8(compose(first, more, head).unwrap().octets).unwrap()
+        compose(first, more, head).unwrap().text
     }
 
     #[test]

@@ -472,6 +472,6 @@ async fn an_incomplete_message_is_mailed_once_with_its_gap_and_the_whole_one_ans
     assert_eq!((gapped.message.parts_missing, whole.message.parts_missing), (1, 0));
     assert_eq!(whole.message.text, text);
     let head = Letterhead { from: "g@example.org", to: "m@example.org", host: "gw", zone: &TimeZone::UTC };
-    let mail = String::from_utf8(compose(&whole.message, head).unwrap().octets).unwrap();
+    let mail = compose(&whole.message, head).unwrap().text;
     assert!(mail.contains(&format!("\r\nIn-Reply-To: {}\r\n", mail_id(gapped.message.id, "gw"))), "{mail}");
 }
