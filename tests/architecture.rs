@@ -40,6 +40,7 @@ const PURE: &[&str] = &[
     "control/protocol",
     "modem/backoff",
     "modem/bringup",
+    "modem/chatter",
     "modem/health",
     "modem/inbound",
     "modem/sought",

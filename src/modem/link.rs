@@ -8,7 +8,7 @@ use tokio::{
 };
 use tracing::{debug, trace};
 
-use super::{port::Stream, tap::Tap};
+use super::{chatter::Chatter, port::Stream, tap::Tap};
 use crate::at::{Busy, Channel, Command, CommandError, CommandId, Event, Response, Urc};
 
 /// Notices kept while nobody asks for them. Older ones go, since what they announce is found by the next sweep; what was
@@ -44,12 +44,24 @@ pub(super) struct Link {
     unresponsive: bool,
     /// The port takes nothing any more.
     stuck: bool,
+    chatter: Chatter,
+    /// The modem says too much to be of use.
+    babbling: bool,
     tap: Option<Tap>,
 }
 
 impl Link {
     pub(super) fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, channel: Channel::new(), urcs: VecDeque::new(), unresponsive: false, stuck: false, tap: None }
+        Self {
+            stream,
+            channel: Channel::new(),
+            urcs: VecDeque::new(),
+            unresponsive: false,
+            stuck: false,
+            chatter: Chatter::default(),
+            babbling: false,
+            tap: None,
+        }
     }
 
     /// The same link, telling what passes.
@@ -92,9 +104,9 @@ impl Link {
         }
     }
 
-    /// The modem is silent or its port stuck, as opposed to gone.
+    /// The modem is silent, its port stuck, or what comes from it is noise; as opposed to gone.
     pub(super) const fn is_hung(&self) -> bool {
-        self.unresponsive || self.stuck
+        self.unresponsive || self.stuck || self.babbling
     }
 
     /// A notice that is there already.
@@ -135,6 +147,9 @@ impl Link {
         if self.unresponsive {
             return Err("the modem does not answer".to_owned());
         }
+        if self.babbling {
+            return Err("more than 1,000 notices a second without being asked".to_owned());
+        }
         let mut buffer = [0_u8; READ_SIZE];
         let deadline = self.channel.poll_timeout();
         let timer = async {
@@ -167,6 +182,7 @@ impl Link {
                 Event::Completed { id: done, result } if Some(done) == id => completed = Some(result),
                 Event::Completed { .. } => {}
                 Event::Unsolicited(urc) => {
+                    self.babbling |= self.chatter.is_too_much(now());
                     if self.urcs.len() == URC_BACKLOG {
                         let only_announces = |urc: &Urc| !matches!(urc, Urc::Cmt { .. } | Urc::Cds { .. });
                         let oldest = self.urcs.iter().position(only_announces).unwrap_or(0);
@@ -175,7 +191,11 @@ impl Link {
                     self.urcs.push_back(urc);
                 }
                 Event::Unresponsive => self.unresponsive = true,
-                Event::OutOfSync | Event::Resynchronised | Event::Overflow => debug!(?event, "dialogue disturbed"),
+                Event::Overflow => {
+                    self.babbling |= self.chatter.is_too_much(now());
+                    debug!("a line was too long");
+                }
+                Event::OutOfSync | Event::Resynchronised => debug!(?event, "dialogue disturbed"),
             }
         }
         completed

@@ -5,6 +5,7 @@
 
 mod backoff;
 pub mod bringup;
+mod chatter;
 pub mod connector;
 mod device;
 pub mod discovery;

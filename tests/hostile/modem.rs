@@ -17,8 +17,8 @@ use super::{
     wire::Wire,
 };
 
-/// Until a modem is used again: it may have been taken for lost, and the rungs of the ladder are minutes apart.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// Until a modem is used again: it may have been given up, and is looked at every twenty minutes then.
+const PATIENCE: Duration = Duration::from_secs(1500);
 
 #[test]
 fn s14_hostile_modem() {
@@ -26,7 +26,7 @@ fn s14_hostile_modem() {
     let hostile = usize::try_from(figure("HOSTILE_MODEMS", 1, 15)).unwrap();
     let length = Duration::from_secs(figure("MODEM_SECONDS", 2, 15));
     let lines = figure("MODEM_LINES", 1000, 1_000_000);
-    let patience_for_lines = Duration::from_secs(figure("MODEM_LINES_SECONDS", 6, 3600));
+    let patience_for_lines = Duration::from_secs(figure("MODEM_LINES_SECONDS", 6, 240));
     let growth = figure("MODEM_GROWTH_KIB", 16 * 1024, 16 * 1024);
     let mut rig = Rig::prepare(modems, |site| {
         for modem in 0..hostile {
@@ -62,7 +62,9 @@ fn s14_hostile_modem() {
         if counts_lines {
             let said: Vec<u64> = mouths.iter().map(Mouth::lines).collect();
             eprintln!("{name}: lines {said:?}");
-            assert!(said.iter().all(|said| *said >= lines), "{lines} were to be said, and read");
+            // Who is not listened to any more says no more.
+            let given_up = rig.log().contains("notices a second without being asked");
+            assert!(given_up || said.iter().all(|said| *said >= lines), "{lines} were to be said, and read");
         }
         eprintln!("{}", under.row(name));
         met.push((name, under));
