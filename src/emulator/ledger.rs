@@ -81,6 +81,11 @@ pub enum Happening {
         /// The PDU.
         id: u64,
     },
+    /// It was printed and not stored, and the modem confirmed that by itself: service 0 of `+CSMS` (TS 27.005 3.2.1).
+    HandedOver {
+        /// The PDU.
+        id: u64,
+    },
     /// The terminal acknowledged it with `+CNMA`.
     Acknowledged {
         /// The PDU.

@@ -194,7 +194,11 @@ fn deliver(network: &mut Network, modem: &mut Modem, now: Duration) -> bool {
     let Some(item) = network.take(now, &number) else { return false };
     let done = match modem.deliver(now, item) {
         Taken::Done(item, place) => {
+            let is_stored = place.slot.is_some();
             network.delivered(now, &number, &item, place);
+            if !is_stored {
+                network.note(now, &number, Happening::HandedOver { id: item.id });
+            }
             network.received(now, &item);
             item
         }

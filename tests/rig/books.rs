@@ -180,7 +180,7 @@ pub fn on_sims(ledger: &[Json]) -> Vec<u64> {
     let ids = |kind: &str| -> BTreeSet<u64> {
         ledger.iter().filter(|entry| entry["event"] == kind).map(|entry| entry["id"].as_u64().unwrap()).collect()
     };
-    let taken: BTreeSet<u64> = &ids("deleted") | &ids("acknowledged");
+    let taken: BTreeSet<u64> = ["deleted", "acknowledged", "handed_over"].into_iter().flat_map(ids).collect();
     let texts = ledger.iter().filter(|entry| entry["event"] == "queued" && entry["report"].is_null());
     texts.map(|entry| entry["id"].as_u64().unwrap()).filter(|id| !taken.contains(id)).collect()
 }
