@@ -19,11 +19,15 @@ use crate::{
 };
 
 impl Session<'_> {
-    /// Has the memories swept, after PDU mode and announcements were set again: a module that reset itself silently has
-    /// lost them, and would never announce anything again.
+    /// Has the memories swept, after PDU mode, acknowledgements and announcements were set again: a module that reset
+    /// itself silently has lost them, would never announce anything again, and would confirm by itself what it hands over
+    /// to nobody.
     pub(super) async fn poll(&mut self) -> Result<(), End> {
         self.work.handed_over.append(&mut self.work.held_back);
         let _ = self.command(Command::pdu_mode()).await?;
+        if self.equipment.acknowledges {
+            let _ = self.command(Command::message_service(true)).await?;
+        }
         if let Some(indication) = self.equipment.indication {
             let _ = self.command(Command::indications(indication)).await?;
         }
