@@ -330,6 +330,21 @@ async fn parts_that_get_ready_much_later_are_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_modem_loses_when_it_restarts_unseen_is_set_again_with_the_next_poll() {
+    let bench = Bench::new();
+    let _session = bench.start();
+    bench.swept().await;
+    let settings = ["AT+CMGF=0", "AT+CSMS=1", "AT+CNMI="];
+    let before = settings.map(|setting| bench.told(setting));
+    sleep_until(Instant::now() + Duration::from_secs(61)).await;
+    bench.until("the poll", |bench| bench.told("AT+CNMI=") > before[2]).await;
+    let after = settings.map(|setting| bench.told(setting));
+    assert!(after.iter().zip(before).all(|(after, before)| *after > before), "{before:?}, then {after:?}");
+    let last = |setting: &str| bench.modem().told.iter().rposition(|told| told.starts_with(setting));
+    assert!(last("AT+CSMS=1") < last("AT+CNMI="), "some forget +CNMI with a new +CSMS");
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_network_the_sim_is_read_and_the_network_awaited() {
     let bench = Bench::new();
     bench.answers("AT+CREG?", "+CREG: 1,2\r\n\r\nOK");
