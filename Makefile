@@ -8,8 +8,8 @@ DESTDIR ?=
 export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench hostile soak fuzz fault mutants fmt lint deny install uninstall deps build package-files deb sbom licences \
-	cross cross-tests cross-test test-image boot image-test image defconfig-check
+.PHONY: help demo test bench hostile soak fuzz fault mutants fmt lint deny install uninstall deps build package-files deb \
+	sbom licences cross cross-tests cross-test test-image boot image-test image defconfig-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,5 +1,6 @@
 //! Keeps the health of the whole gateway: judged anew at every change, the store looked at at the pool's
-//! `health_check_interval`, the machine each minute, the room that is left for the store every few seconds, limits to sending (where there are any) every few seconds; published for those who ask, logged once a change of level.
+//! `health_check_interval`, the machine each minute, the room that is left for the store and limits to sending (where
+//! there are any) every few seconds; published for those who ask, logged once a change of level.
 
 use std::sync::Arc;
 

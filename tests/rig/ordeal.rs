@@ -53,7 +53,8 @@ impl Ordeal {
         let rounds = setting(&format!("SMSGATE_{name}_ROUNDS")).unwrap_or(rounds);
         let seed = setting(&format!("SMSGATE_{name}_SEED"))
             .unwrap_or_else(|| jiff::Timestamp::now().as_millisecond().unsigned_abs());
-        let again = format!("SMSGATE_{name}_SEED={seed} SMSGATE_{name}_ROUNDS={rounds}");
+        let test = name.to_lowercase();
+        let again = format!("SMSGATE_{name}_SEED={seed} SMSGATE_{name}_ROUNDS={rounds} cargo test --test {test}");
         eprintln!("{again}");
         let rig = Rig::prepare(MODEMS, |site| site.api = "queue_limit = 100000\nget_sms_window = 86400\n".to_owned());
         let numbers = (0..MODEMS).map(|modem| rig.site.number(modem).to_owned()).collect();
