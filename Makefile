@@ -8,8 +8,8 @@ DESTDIR ?=
 export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench hostile soak fuzz fault mutants fmt lint deny install uninstall deps build package-files deb \
-	sbom licences cross cross-tests cross-test test-image boot image-test image defconfig-check
+.PHONY: help demo test bench hostile soak fuzz fault mutants breaks fmt lint deny install uninstall deps build package-files \
+	deb sbom licences cross cross-tests cross-test test-image boot image-test image defconfig-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ fuzz: ## each grammar fuzzed for MINUTES (1), JOBS (2) at a time (SEED=); TARGET
 mutants: ## a room's code with one small error after the other, which its tests must notice (ROOM= SHARD= AGAIN=)
 	@scripts/setup mutants
 	@scripts/mutants "$(ROOM)"
+
+breaks: ## each change of tests/breaks put into the code, which its rig must notice (BREAK= is one of them alone)
+	@scripts/setup
+	@scripts/breaks $(BREAK)
 
 fmt: ## format the sources
 	$(CARGO) fmt --all
