@@ -71,9 +71,9 @@ async fn a_damaged_file_is_set_aside() {
     }
     bench.store.close().await;
     let mut bytes = fs::read(bench.path()).unwrap();
-    let pages = bytes.len() / 4096;
+    let pages = bytes.len() / 1024;
     for page in 2..pages {
-        bytes[page * 4096..page * 4096 + 64].fill(0xA5);
+        bytes[page * 1024..page * 1024 + 64].fill(0xA5);
     }
     fs::write(bench.path(), &bytes).unwrap();
     let bench = bench.reopen();
