@@ -157,3 +157,83 @@ impl Arrivals {
         self.hasher.hash_one((slot, sender))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema::MIGRATIONS;
+
+    fn store() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        MIGRATIONS.iter().for_each(|step| connection.execute_batch(step).unwrap());
+        connection
+    }
+
+    fn add(connection: &Connection, number: i64, sender: &str, arrived: i64, flash: bool) {
+        connection
+            .execute(
+                "INSERT INTO message (id, slot, recipient, sender, text, network, sent_offset, received_at, arrived_run,
+                     flash, parts_missing, undecodable)
+                 VALUES (?1, '00', '', ?2, '', '', 0, 0, ?3, ?4, 0, 0)",
+                rusqlite::params![format!("id {number}"), sender, arrived, flash],
+            )
+            .unwrap();
+    }
+
+    #[test]
+    fn arrivals_are_read_once_and_counted_on() {
+        let (connection, mut recall) = (store(), Recall::default());
+        for (number, (sender, arrived, flash)) in
+            [("a", 10, false), ("a", 20, false), ("b", 21, false), ("a", 22, true), ("a", 23, false)].iter().enumerate()
+        {
+            add(&connection, i64::try_from(number).unwrap(), sender, *arrived, *flash);
+        }
+        let mut count = |recall: &mut Recall, slot: &str, sender: &str, since: i64| {
+            recall.arrivals(&connection, slot, sender, RunTime(since)).unwrap()
+        };
+        assert_eq!(count(&mut recall, "00", "a", 10), 2, "neither the one of then nor the flash");
+        assert_eq!((count(&mut recall, "00", "b", 10), count(&mut recall, "01", "a", 10)), (1, 0));
+        recall.arrived("00", "a", RunTime(30));
+        assert_eq!(count(&mut recall, "00", "a", 19), 3);
+        assert_eq!(count(&mut recall, "00", "a", 23), 1);
+        assert_eq!(count(&mut recall, "00", "a", 30), 0);
+    }
+
+    #[test]
+    fn what_is_undone_is_not_counted() {
+        let (connection, mut recall) = (store(), Recall::default());
+        add(&connection, 0, "a", 10, false);
+        assert_eq!(recall.arrivals(&connection, "00", "a", RunTime(0)).unwrap(), 1);
+        recall.begin();
+        recall.arrived("00", "a", RunTime(11));
+        recall.lies_on_sim(7);
+        recall.undo();
+        assert_eq!(recall.arrivals(&connection, "00", "a", RunTime(0)).unwrap(), 1);
+        assert!(recall.on_sims(&connection).unwrap().is_empty());
+        // One that noted nothing costs nothing: the table is not read again.
+        recall.begin();
+        recall.undo();
+        add(&connection, 1, "a", 12, false);
+        assert_eq!(recall.arrivals(&connection, "00", "a", RunTime(0)).unwrap(), 1);
+    }
+
+    #[test]
+    fn segments_on_sims_come_and_go() {
+        let (connection, mut recall) = (store(), Recall::default());
+        for (index, deleted) in [(Some(1), None), (Some(2), Some(5)), (None, None), (Some(4), None)] {
+            connection
+                .execute(
+                    "INSERT INTO segment (slot, sim, memory, storage_index, pdu, digest, kind, received_at, received_run,
+                         deleted_run)
+                     VALUES ('00', '89', 'SM', ?1, '', x'', 'whole', 0, 0, ?2)",
+                    [index, deleted],
+                )
+                .unwrap();
+        }
+        let known = |recall: &mut Recall| recall.on_sims(&connection).unwrap().iter().copied().collect::<Vec<_>>();
+        assert_eq!(known(&mut recall), [1, 4]);
+        recall.lies_on_sim(9);
+        recall.left_sim(&[4, 5]);
+        assert_eq!(known(&mut recall), [1, 9]);
+    }
+}

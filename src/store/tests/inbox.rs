@@ -272,3 +272,34 @@ async fn without_mail_nothing_is_spooled() {
     bench.receive(whole(2, "B")).await;
     assert_eq!(bench.store.mail_backlog().await.unwrap(), MailBacklog { waiting: 1, ..MailBacklog::default() });
 }
+
+/// A deletion shares the next transaction; whoever comes after it finds it done all the same.
+#[tokio::test]
+async fn a_deletion_is_noted_in_its_turn_and_kept() {
+    let bench = Bench::new();
+    let stored = bench.receive(whole(3, "AA")).await;
+    let Committed::Stored { message: Some(of) } = stored else { panic!("{stored:?}") };
+    bench.store.segment_deleted(key(Some(3), "AA")).unwrap();
+    assert_eq!(bench.receive(whole(3, "AA")).await, Committed::Repeat { of: Some(of) });
+    bench.store.segment_deleted(key(Some(3), "AA")).unwrap();
+    let bench = bench.reopen();
+    assert_eq!(bench.receive(whole(4, "AA")).await, Committed::Repeat { of: Some(of) });
+    let open = "SELECT count(*) FROM segment WHERE deleted_run IS NULL";
+    let reader = rusqlite::Connection::open(bench.path()).unwrap();
+    assert_eq!(reader.query_row(open, [], |row| row.get::<_, i64>(0)).unwrap(), 1, "the last one");
+}
+
+/// Nobody else may want to write anything.
+#[tokio::test]
+async fn a_deletion_is_written_by_itself_after_a_while() {
+    let bench = Bench::new();
+    bench.receive(whole(3, "AA")).await;
+    bench.store.segment_deleted(key(Some(3), "AA")).unwrap();
+    let reader = rusqlite::Connection::open(bench.path()).unwrap();
+    let open = "SELECT count(*) FROM segment WHERE deleted_run IS NULL";
+    let began = std::time::Instant::now();
+    while reader.query_row(open, [], |row| row.get::<_, i64>(0)).unwrap() > 0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "it is never written");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
