@@ -188,7 +188,7 @@ mod tests {
         {
             add(&connection, i64::try_from(number).unwrap(), sender, *arrived, *flash);
         }
-        let mut count = |recall: &mut Recall, slot: &str, sender: &str, since: i64| {
+        let count = |recall: &mut Recall, slot: &str, sender: &str, since: i64| {
             recall.arrivals(&connection, slot, sender, RunTime(since)).unwrap()
         };
         assert_eq!(count(&mut recall, "00", "a", 10), 2, "neither the one of then nor the flash");
