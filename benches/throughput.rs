@@ -47,7 +47,9 @@ fn main() -> ExitCode {
     let mut bursts = Bursts::default();
     for run in 0..runs {
         let past = Past::new(&rig.site.store());
-        (0..messages).for_each(|serial| drop(past.accept(&format!("out {run}.{serial}"))));
+        for serial in 0..messages {
+            past.accept(&format!("out {run}.{serial}"));
+        }
         past.close();
         rig.restart();
         rig.until_ready(MODEMS);
