@@ -104,6 +104,7 @@ const LARGEST_STAMP: &str = "SELECT max(
     ifnull((SELECT max(deleted_run) FROM segment), 0),
     ifnull((SELECT max(opened_run) FROM concatenation), 0),
     ifnull((SELECT max(spooled_run) FROM spool), 0),
+    ifnull((SELECT max(died_run) FROM spool), 0),
     ifnull((SELECT max(accepted_run) FROM outbox), 0),
     ifnull((SELECT max(sent_run) FROM outbox), 0),
     ifnull((SELECT max(done_run) FROM outbox), 0),

@@ -66,21 +66,12 @@ pub(super) fn spool(work: &mut Work<'_>, sequence: i64, draft: &Draft<'_>, earli
     Ok(())
 }
 
-/// How many messages like this one came lately from its sender to its SIM; counted no further than it matters.
-pub(super) fn earlier(work: &Work<'_>, draft: &Draft<'_>) -> Result<u32, StoreError> {
+/// How many messages like this one came lately from its sender to its SIM, if that matters.
+pub(super) fn earlier(work: &mut Work<'_>, draft: &Draft<'_>) -> Result<u32, StoreError> {
     if work.flood_limit == 0 || !work.options.mail || !is_plain(draft) {
         return Ok(0);
     }
-    // The conditions are those of the index.
-    Ok(work
-        .connection
-        .prepare_cached(
-            "SELECT count(*) FROM (
-                 SELECT 1 FROM message WHERE slot = ?1 AND sender = ?2 AND arrived_run > ?3
-                     AND flash = 0 AND parts_missing = 0 AND undecodable = 0 AND completes IS NULL AND origin = 'sms'
-                 LIMIT ?4)",
-        )?
-        .query_row(params![draft.slot, draft.sender, work.now.before(WINDOW).0, work.flood_limit], |row| row.get(0))?)
+    work.recall.arrivals(work.connection, draft.slot, draft.sender, work.now.before(WINDOW))
 }
 
 /// Whether a digest has waited long enough.
@@ -130,7 +121,7 @@ pub(super) fn recover(work: &mut Work<'_>) -> Result<(), StoreError> {
 }
 
 /// Only what an ordinary SMS is can be one of many: whatever needs attention has a mail of its own.
-const fn is_plain(draft: &Draft<'_>) -> bool {
+pub(super) const fn is_plain(draft: &Draft<'_>) -> bool {
     !draft.flash && draft.parts_missing == 0 && !draft.undecodable && draft.completes.is_none()
 }
 

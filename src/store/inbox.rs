@@ -81,26 +81,42 @@ pub(super) fn commit_segment(work: &mut Work<'_>, segment: &NewSegment, join: Jo
 }
 
 /// Marks the segment or report with these bytes at this place as deleted.
-pub(super) fn segment_deleted(work: &mut Work<'_>, key: &SegmentKey) -> Result<(), StoreError> {
-    work.connection
+pub(super) fn segment_deleted(work: &mut Work<'_>, key: &SegmentKey, at: RunTime) -> Result<(), StoreError> {
+    let deleted: Vec<i64> = work
+        .connection
         .prepare_cached(
             "UPDATE segment SET deleted_run = ?1
              WHERE digest = ?2 AND (sim = ?3 OR slot = ?4) AND memory = ?5 AND storage_index IS ?6
-               AND deleted_run IS NULL",
+               AND deleted_run IS NULL
+             RETURNING id",
         )?
-        .execute(params![work.now.0, digest_of(&key.pdu), key.sim, key.slot.as_str(), key.memory, key.index])?;
+        .query_map(params![at.0, digest_of(&key.pdu), key.sim, key.slot.as_str(), key.memory, key.index], |row| {
+            row.get(0)
+        })?
+        .collect::<Result<_, _>>()?;
+    work.recall.left_sim(&deleted);
     Ok(())
 }
 
 /// Marks what is thought to lie in this memory but was not listed as deleted.
 pub(super) fn storage_listed(work: &mut Work<'_>, sim: &str, memory: &str, present: &[u16]) -> Result<(), StoreError> {
-    let listed = serde_json::json!(present).to_string();
-    work.connection.execute(
-        "UPDATE segment SET deleted_run = ?1
-         WHERE sim = ?2 AND memory = ?3 AND deleted_run IS NULL AND storage_index IS NOT NULL
-           AND storage_index NOT IN (SELECT value FROM json_each(?4))",
-        params![work.now.0, sim, memory, listed],
-    )?;
+    let held = work.recall.on_sims(work.connection)?;
+    if held.is_empty() {
+        return Ok(());
+    }
+    let (held, listed) = (serde_json::json!(held).to_string(), serde_json::json!(present).to_string());
+    let deleted: Vec<i64> = work
+        .connection
+        .prepare_cached(
+            "UPDATE segment SET deleted_run = ?1
+             WHERE id IN (SELECT value FROM json_each(?5)) AND sim = ?2 AND memory = ?3
+               AND deleted_run IS NULL AND storage_index IS NOT NULL
+               AND storage_index NOT IN (SELECT value FROM json_each(?4))
+             RETURNING id",
+        )?
+        .query_map(params![work.now.0, sim, memory, listed, held], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    work.recall.left_sim(&deleted);
     Ok(())
 }
 
@@ -165,7 +181,7 @@ pub(super) struct StoredSegment<'a> {
 }
 
 pub(super) fn insert_segment(
-    work: &Work<'_>,
+    work: &mut Work<'_>,
     segment: &StoredSegment<'_>,
     received_at: Timestamp,
     repeats: Option<i64>,
@@ -188,7 +204,11 @@ pub(super) fn insert_segment(
             work.now.0,
             repeats
         ])?;
-    Ok(work.connection.last_insert_rowid())
+    let row = work.connection.last_insert_rowid();
+    if key.index.is_some() {
+        work.recall.lies_on_sim(row);
+    }
+    Ok(row)
 }
 
 pub(super) fn remember_message(connection: &Connection, segment: i64, id: MessageId) -> Result<(), StoreError> {
@@ -256,6 +276,9 @@ pub(super) fn add_message(work: &mut Work<'_>, draft: &Draft<'_>) -> Result<Mess
     ];
     insert_message(work.connection, &values, "sms")?;
     let sequence = work.connection.last_insert_rowid();
+    if gathering::is_plain(draft) {
+        work.recall.arrived(draft.slot, draft.sender, work.now);
+    }
     if work.options.mail {
         gathering::spool(work, sequence, draft, earlier)?;
     }

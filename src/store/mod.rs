@@ -16,6 +16,7 @@ mod lock;
 mod outbox;
 mod probe;
 mod readers;
+mod recall;
 mod recovery;
 mod reports;
 mod retention;
@@ -62,7 +63,8 @@ use self::{
     clock::RunClock,
     lock::Lock,
     readers::Readers,
-    writer::{Claims, Effects, MAILBOX, Operation, Signals, Task, Work, Writer},
+    recall::Recall,
+    writer::{Claims, Effects, MAILBOX, Note, Operation, Signals, Task, Work, Writer},
 };
 use crate::model::{InboundMessage, MessageId, OutgoingMessage, OutgoingState, RunTime, SlotId};
 
@@ -122,6 +124,8 @@ impl Store {
             connection: Some(connection),
             signals: Arc::clone(&signals),
             lock,
+            stamped: clock.now(),
+            recall: Recall::default(),
         };
         let (sender, receiver) = sync_channel(MAILBOX);
         let thread = thread::Builder::new()
@@ -205,8 +209,15 @@ impl Store {
         self.write(move |work| inbox::commit_segment(work, &segment, join)).await
     }
     /// The SIM confirmed the delete (or the CNMA): the same TPDU coming again is a network repeat from now on.
-    pub async fn segment_deleted(&self, key: SegmentKey) -> Result<(), StoreError> {
-        self.write(move |work| inbox::segment_deleted(work, &key)).await
+    ///
+    /// Not on disk when this returns, but about a second later: a crash before that leaves the segment where it was as far
+    /// as the store knows, until the next [`storage_listed`](Self::storage_listed).
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot even be noted.
+    pub fn segment_deleted(&self, key: SegmentKey) -> Result<(), StoreError> {
+        let at = self.now();
+        self.post(Box::new(Note::new(move |work: &mut Work<'_>| inbox::segment_deleted(work, &key, at))))
     }
     /// What a listing of one memory of a SIM held: every segment thought to be on an index that is not listed was deleted.
     pub async fn storage_listed(&self, sim: &str, memory: &str, present: Vec<u16>) -> Result<(), StoreError> {
@@ -433,22 +444,22 @@ impl Store {
         F: FnOnce(&mut Work<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let operation: Box<dyn Operation> = Box::new(Task::new(work, reply));
-        {
-            let mailbox = self.inner.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
-            let unanswered = &self.inner.signals.unanswered;
-            unanswered.fetch_add(1, Ordering::AcqRel);
-            let sent = mailbox.as_ref().map(|sender| sender.try_send(operation));
-            if !matches!(sent, Some(Ok(()))) {
-                unanswered.fetch_sub(1, Ordering::AcqRel);
-            }
-            match sent {
-                Some(Ok(())) => {}
-                Some(Err(TrySendError::Full(_))) => return Err(StoreError::Busy),
-                Some(Err(TrySendError::Disconnected(_))) | None => return Err(StoreError::Closed),
-            }
-        }
+        let unanswered = &self.inner.signals.unanswered;
+        unanswered.fetch_add(1, Ordering::AcqRel);
+        self.post(Box::new(Task::new(work, reply))).inspect_err(|_| {
+            unanswered.fetch_sub(1, Ordering::AcqRel);
+        })?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Puts something into the writer's mailbox.
+    fn post(&self, operation: Box<dyn Operation>) -> Result<(), StoreError> {
+        let mailbox = self.inner.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
+        match mailbox.as_ref().map(|sender| sender.try_send(operation)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(TrySendError::Full(_))) => Err(StoreError::Busy),
+            Some(Err(TrySendError::Disconnected(_))) | None => Err(StoreError::Closed),
+        }
     }
 
     async fn read<T, F>(&self, query: F) -> Result<T, StoreError>
@@ -498,6 +509,7 @@ fn recover(connection: &Connection, options: &Options, clock: &RunClock) -> rusq
         flood_limit: 0,
         effects: Effects::default(),
         claims: &mut Claims::default(),
+        recall: &mut Recall::default(),
     };
     let recovered = outbox::recover(&mut work).and_then(|()| gathering::recover(&mut work));
     recovered.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;

@@ -137,13 +137,16 @@ const DELETE_SETS: &str = "DELETE FROM concatenation WHERE id IN
     (SELECT id FROM concatenation WHERE opened_run < ?1 AND (message IS NOT NULL OR partial IS NOT NULL)
        AND NOT {owes} LIMIT ?2)";
 
+// Segments are numbered as they come: looking ends with the first one that is too young to go.
 const DELETE_SEGMENTS: &str = "DELETE FROM segment WHERE id IN
     (SELECT id FROM segment WHERE deleted_run < ?1
+       AND id < ifnull((SELECT id FROM segment WHERE received_run >= ?1 ORDER BY id LIMIT 1), 9223372036854775807)
        AND NOT EXISTS (SELECT 1 FROM concatenation AS c WHERE c.id = segment.concatenation) LIMIT ?2)";
 
 // Left on a SIM that never came back.
 const DELETE_LOST_SEGMENTS: &str = "DELETE FROM segment WHERE id IN
     (SELECT id FROM segment WHERE deleted_run IS NULL AND received_run < ?1
+       AND id < ifnull((SELECT id FROM segment WHERE received_run >= ?1 ORDER BY id LIMIT 1), 9223372036854775807)
        AND NOT EXISTS (SELECT 1 FROM concatenation AS c WHERE c.id = segment.concatenation) LIMIT ?2)";
 
 const DELETE_MESSAGES: &str = "DELETE FROM message WHERE sequence IN

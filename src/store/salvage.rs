@@ -16,7 +16,9 @@ use rusqlite::{
 
 use super::{
     inbox, layout, outbox,
-    rows::{digest_of, message_id, outgoing_state, part_state, policy},
+    rows::{
+        digest_of, message_id, optional_message_id, optional_timestamp, outgoing_state, part_state, policy, timestamp,
+    },
     schema::beside,
     seal,
 };
@@ -278,7 +280,17 @@ fn mended(source: &Connection, row: &Row<'_>, table: &Table) -> rusqlite::Result
         "message" => {
             let Ok(id) = message_id(row, "id") else { return Ok(None) };
             let text = format!("{}{}", inbox::DAMAGED, pdus(source, &id.to_string()));
-            vec![("text", text.into()), ("sender", String::new().into()), ("undecodable", 1.into())]
+            let mut changes = vec![("text", text.into()), ("sender", String::new().into()), ("undecodable", 1.into())];
+            // One value that makes no sense would keep all messages from being read.
+            let unreadable = [
+                (timestamp(row, "received_at").is_err(), "received_at", 0.into()),
+                (optional_timestamp(row, "sent_at").is_err(), "sent_at", Value::Null),
+                (row.get::<_, i32>("sent_offset").is_err(), "sent_offset", 0.into()),
+                (row.get::<_, u16>("parts_missing").is_err(), "parts_missing", 0.into()),
+                (optional_message_id(row, "completes").is_err(), "completes", Value::Null),
+            ];
+            changes.extend(unreadable.into_iter().filter(|(is, ..)| *is).map(|(_, name, value)| (name, value)));
+            changes
         }
         "outbox" => {
             if message_id(row, "id").is_err() {
@@ -292,6 +304,12 @@ fn mended(source: &Connection, row: &Row<'_>, table: &Table) -> rusqlite::Result
                     ("next_run", Value::Null),
                 ]);
             }
+            let unreadable = [
+                (timestamp(row, "queued_at").is_err(), "queued_at", 0.into()),
+                (optional_timestamp(row, "sent_at").is_err(), "sent_at", Value::Null),
+                (optional_timestamp(row, "done_at").is_err(), "done_at", Value::Null),
+            ];
+            changes.extend(unreadable.into_iter().filter(|(is, ..)| *is).map(|(_, name, value)| (name, value)));
             if policy(row, "policy").is_err() {
                 changes.push(("policy", "once".to_owned().into()));
             }

@@ -8,8 +8,9 @@ use super::{MailBacklog, MailJob, StoreError, gathering, inbox::inbound, rows::c
 use crate::model::{InboundMessage, MessageId, RunTime};
 
 pub(super) fn due(connection: &Connection, now: RunTime, limit: usize) -> Result<Vec<MailJob>, StoreError> {
+    // The spool is looked through, in its order, and only for what is found there comes the message: CROSS says so.
     let mut statement = connection.prepare_cached(
-        "SELECT m.*, s.attempts, s.spooled_run, s.digest FROM spool AS s JOIN message AS m ON m.sequence = s.message
+        "SELECT m.*, s.attempts, s.spooled_run, s.digest FROM spool AS s CROSS JOIN message AS m ON m.sequence = s.message
          WHERE s.died_run IS NULL AND s.next_run <= ?1 ORDER BY s.message LIMIT ?2",
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);

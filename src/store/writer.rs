@@ -1,12 +1,13 @@
 //! The one thread that writes: a bounded mailbox, group commit, answers only after the commit.
 //!
 //! Whatever waits in the mailbox shares a transaction, so its flush to disk is shared too; an operation that finds the
-//! mailbox empty is committed at once. Each operation runs in a savepoint of its own. After any failure of SQLite the
+//! mailbox empty is committed at once, but for notes, which wait a moment for a transaction of others: nobody waits for
+//! them, and without them the gateway only knows less. Each operation runs in a savepoint of its own. After any failure of SQLite the
 //! connection is thrown away: a flush that failed once says nothing about the pages it was meant to save, so it is
 //! never repeated (the pages may be marked clean although they never reached the disk).
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
@@ -21,7 +22,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::{Options, SlotLimits, StoreError, clock::RunClock, lock::Lock, schema, space::Shortage};
+use super::{Options, SlotLimits, StoreError, clock::RunClock, lock::Lock, recall::Recall, schema, space::Shortage};
 use crate::model::{MessageId, RunTime};
 
 /// Operations that may wait; more is an answer ([`StoreError::Busy`]).
@@ -30,6 +31,10 @@ const GROUP_OPERATIONS: usize = 64;
 const GROUP_TIME: Duration = Duration::from_millis(5);
 /// How much run time an idle daemon loses at most when the machine is cut off.
 const IDLE_STAMP: Duration = Duration::from_secs(300);
+/// How much a busy one does: rows carry stamps, too, by which time is resumed, so that the time by itself is rarely written.
+const BUSY_STAMP: Duration = Duration::from_secs(60);
+/// How long a note waits for the transaction of somebody else.
+const NOTE_TIME: Duration = Duration::from_secs(1);
 
 /// What an operation works with.
 pub(super) struct Work<'a> {
@@ -42,6 +47,7 @@ pub(super) struct Work<'a> {
     pub(super) flood_limit: u32,
     pub(super) effects: Effects,
     pub(super) claims: &'a mut Claims,
+    pub(super) recall: &'a mut Recall,
 }
 
 /// Whom to wake once the transaction is on disk.
@@ -118,6 +124,43 @@ pub(super) trait Operation: Send {
     fn run(&mut self, work: &mut Work<'_>) -> Ran;
     /// Tells the caller, after the commit. False if nobody listens any more.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) -> bool;
+    /// Whether it is a note.
+    fn is_note(&self) -> bool {
+        false
+    }
+}
+
+/// An operation that nobody waits for. Those that are sent after it find it done; a crash may forget it.
+pub(super) struct Note<F>(Option<F>);
+
+impl<F> Note<F> {
+    pub(super) const fn new(work: F) -> Self {
+        Self(Some(work))
+    }
+}
+
+impl<F> Operation for Note<F>
+where
+    F: FnOnce(&mut Work<'_>) -> Result<(), StoreError> + Send,
+{
+    fn run(&mut self, work: &mut Work<'_>) -> Ran {
+        match self.0.take().map(|note| note(work)) {
+            Some(Ok(())) => Ran::Done,
+            Some(Err(StoreError::Sqlite(_))) => Ran::Broken,
+            Some(Err(_)) | None => Ran::Refused,
+        }
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) -> bool {
+        if let Err(error) = committed {
+            tracing::debug!(%error, "a note is lost");
+        }
+        true
+    }
+
+    fn is_note(&self) -> bool {
+        true
+    }
 }
 
 /// An operation made of a closure.
@@ -185,6 +228,9 @@ pub(super) struct Writer {
     pub(super) connection: Option<Connection>,
     pub(super) signals: Arc<Signals>,
     pub(super) lock: Lock,
+    /// When the run time was last written.
+    pub(super) stamped: RunTime,
+    pub(super) recall: Recall,
 }
 
 type Group = Vec<Box<dyn Operation>>;
@@ -193,12 +239,28 @@ impl Writer {
     /// Works until every sender is gone and the mailbox is empty, then checkpoints and lets go of the lock.
     pub(super) fn run(mut self, mailbox: &Receiver<Box<dyn Operation>>) {
         let mut claims = Claims::default();
+        let mut notes = Vec::new();
+        let mut noted = Instant::now();
         loop {
-            match mailbox.recv_timeout(IDLE_STAMP) {
-                Ok(first) => self.run_group(first, mailbox, &mut claims),
-                Err(RecvTimeoutError::Timeout) => self.stamp(),
+            let patience = if notes.is_empty() { IDLE_STAMP } else { NOTE_TIME.saturating_sub(noted.elapsed()) };
+            match mailbox.recv_timeout(patience) {
+                Ok(note) if note.is_note() && notes.len() + 1 < GROUP_OPERATIONS && !patience.is_zero() => {
+                    if notes.is_empty() {
+                        noted = Instant::now();
+                    }
+                    notes.push(note);
+                }
+                Ok(operation) => {
+                    notes.push(operation);
+                    self.run_group(std::mem::take(&mut notes), mailbox, &mut claims);
+                }
+                Err(RecvTimeoutError::Timeout) if notes.is_empty() => self.stamp(),
+                Err(RecvTimeoutError::Timeout) => self.run_group(std::mem::take(&mut notes), mailbox, &mut claims),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+        }
+        if !notes.is_empty() {
+            self.run_group(notes, mailbox, &mut claims);
         }
         self.stamp();
         if let Some(connection) = self.connection.take() {
@@ -209,10 +271,11 @@ impl Writer {
         drop(self.lock);
     }
 
-    fn run_group(&mut self, first: Box<dyn Operation>, mailbox: &Receiver<Box<dyn Operation>>, claims: &mut Claims) {
+    /// Runs these and what else is in the mailbox.
+    fn run_group(&mut self, first: Group, mailbox: &Receiver<Box<dyn Operation>>, claims: &mut Claims) {
         let mut group: Group = Vec::with_capacity(GROUP_OPERATIONS);
         let mut taken = Vec::with_capacity(GROUP_OPERATIONS);
-        let mut waiting = Some(first);
+        let mut waiting = VecDeque::from(first);
         let started = Instant::now();
         let more = |group: &Group| {
             (group.len() < GROUP_OPERATIONS && started.elapsed() < GROUP_TIME)
@@ -220,7 +283,7 @@ impl Writer {
                 .flatten()
         };
         let verdict = self.transact(claims, |writer, connection, claims, effects| {
-            while let Some(mut operation) = waiting.take().or_else(|| more(&group)) {
+            while let Some(mut operation) = waiting.pop_front().or_else(|| more(&group)) {
                 let mark = claims.log.len();
                 let step = writer.savepoint(connection, operation.as_mut(), claims, effects);
                 taken.push(claims.taken_since(mark));
@@ -229,7 +292,7 @@ impl Writer {
             }
             Ok(())
         });
-        // Nothing was begun if the connection could not be had: the first one still waits for its answer.
+        // Those that were not begun, as the connection could not be had or broke, still wait for their answer.
         group.extend(waiting);
         match &verdict {
             Ok(effects) => self.announce(*effects),
@@ -238,12 +301,15 @@ impl Writer {
         claims.log.clear();
         let committed = verdict.map(|_| ());
         for (index, operation) in group.into_iter().enumerate() {
+            let is_note = operation.is_note();
             if !operation.answer(committed.clone()) {
                 for id in taken.get(index).into_iter().flatten() {
                     claims.held.remove(id);
                 }
             }
-            self.signals.unanswered.fetch_sub(1, Ordering::AcqRel);
+            if !is_note {
+                self.signals.unanswered.fetch_sub(1, Ordering::AcqRel);
+            }
         }
     }
 
@@ -251,7 +317,7 @@ impl Writer {
     fn transact(
         &mut self,
         claims: &mut Claims,
-        body: impl FnOnce(&Self, &Connection, &mut Claims, &mut Progress) -> Result<(), StoreError>,
+        body: impl FnOnce(&mut Self, &Connection, &mut Claims, &mut Progress) -> Result<(), StoreError>,
     ) -> Result<Effects, StoreError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
@@ -259,21 +325,29 @@ impl Writer {
         };
         let mut progress = Progress::default();
         let before = connection.total_changes();
+        let now = self.clock.now();
+        let is_stamp_due = now.since(self.stamped) >= BUSY_STAMP;
         let result = (|| {
             connection.execute_batch("BEGIN IMMEDIATE")?;
             body(self, &connection, claims, &mut progress)?;
             let changed = connection.total_changes() != before;
-            if changed {
+            if changed && is_stamp_due {
                 self.clock.persist(&connection)?;
             }
             connection.execute_batch("COMMIT")?;
             if changed {
+                if is_stamp_due {
+                    self.stamped = now;
+                }
                 self.signals.transactions.fetch_add(1, Ordering::Relaxed);
             }
             Ok(progress.effects)
         })();
         if result.is_err() && !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");
+        }
+        if result.is_err() {
+            self.recall.forget();
         }
         if result.is_ok() && !progress.suspect {
             self.connection = Some(connection);
@@ -282,7 +356,7 @@ impl Writer {
     }
 
     fn savepoint(
-        &self,
+        &mut self,
         connection: &Connection,
         operation: &mut dyn Operation,
         claims: &mut Claims,
@@ -302,7 +376,9 @@ impl Writer {
             flood_limit: self.signals.flood_limit.load(Ordering::Relaxed),
             effects: progress.effects,
             claims,
+            recall: &mut self.recall,
         };
+        work.recall.begin();
         let ran = operation.run(&mut work);
         let effects = work.effects;
         if ran == Ran::Done {
@@ -311,6 +387,7 @@ impl Writer {
             return Ok(());
         }
         claims.revert_to(mark);
+        self.recall.undo();
         progress.suspect |= ran == Ran::Broken;
         if connection.is_autocommit() {
             // SQLite has rolled the whole transaction back on its own (full disk, I/O error).

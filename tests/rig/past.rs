@@ -60,7 +60,7 @@ impl Past {
             };
             let key = segment.key.clone();
             self.runtime.block_on(self.store.commit_segment(segment, |_, _| String::new())).unwrap();
-            self.runtime.block_on(self.store.segment_deleted(key)).unwrap();
+            self.store.segment_deleted(key).unwrap();
         }
     }
 

@@ -42,7 +42,7 @@ impl Session<'_> {
                         return Ok(());
                     }
                 }
-                self.forget_copy(key).await;
+                self.forget_copy(key);
             }
             Err(error) => {
                 self.block(&error);
@@ -200,7 +200,7 @@ impl Session<'_> {
         }
         match self.command(Command::delete(index)).await? {
             Ok(_) => {
-                self.forget_copy(key).await;
+                self.forget_copy(key);
                 Ok(true)
             }
             Err(error) => {
@@ -216,8 +216,8 @@ impl Session<'_> {
         Ok(found.is_some_and(|found| found.pdu.eq_ignore_ascii_case(&key.pdu)))
     }
 
-    async fn forget_copy(&self, key: SegmentKey) {
-        if let Err(error) = self.context.store.segment_deleted(key).await {
+    fn forget_copy(&self, key: SegmentKey) {
+        if let Err(error) = self.context.store.segment_deleted(key) {
             // Harmless: the next sweep of this memory tells the store the same.
             debug!(modem = %self.context.slot().id, %error, "cannot record a deletion");
         }

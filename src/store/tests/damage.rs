@@ -13,7 +13,7 @@ use crate::{
     store::{Damage, Salvage, inbox, outbox},
 };
 
-const PAGE: usize = 4096;
+const PAGE: usize = 1024;
 
 /// Messages in both directions and in every state; what there is of them.
 struct Written {

@@ -32,7 +32,7 @@ async fn a_sim_that_goes_by_another_name_brings_no_second_message() {
     assert!(matches!(bench.receive(whole(3, "AA")).await, Committed::Stored { message: Some(_) }));
     let again = by_another_name(whole(3, "AA"));
     assert_eq!(bench.receive(again.clone()).await, Committed::AlreadyHeld);
-    bench.store.segment_deleted(again.key.clone()).await.unwrap();
+    bench.store.segment_deleted(again.key.clone()).unwrap();
     assert!(matches!(bench.receive(again).await, Committed::Repeat { of: Some(_) }));
     bench.receive(part(4, "B1", 2, 1)).await;
     assert!(matches!(
@@ -50,7 +50,7 @@ async fn equal_segments_of_two_sims_in_two_slots_are_two_messages() {
     for segment in [whole(3, "AA"), other.clone()] {
         assert!(matches!(bench.receive(segment).await, Committed::Stored { message: Some(_) }));
     }
-    bench.store.segment_deleted(other.key.clone()).await.unwrap();
+    bench.store.segment_deleted(other.key.clone()).unwrap();
     assert_eq!(bench.receive(whole(3, "AA")).await, Committed::AlreadyHeld, "that one was not deleted");
 }
 
@@ -58,19 +58,19 @@ async fn equal_segments_of_two_sims_in_two_slots_are_two_messages() {
 async fn the_same_segment_after_its_delete_is_a_repeat_for_a_day_of_run_time() {
     let bench = Bench::new();
     let Committed::Stored { message } = bench.receive(whole(3, "AA")).await else { panic!() };
-    bench.store.segment_deleted(key(Some(3), "AA")).await.unwrap();
+    bench.store.segment_deleted(key(Some(3), "AA")).unwrap();
     bench.clock.pass(DAY - HOUR);
     assert_eq!(bench.receive(whole(5, "AA")).await, Committed::Repeat { of: message });
     assert_eq!(bench.receive(whole(5, "AA")).await, Committed::AlreadyHeld, "the repeat lies there still");
-    bench.store.segment_deleted(key(Some(5), "AA")).await.unwrap();
+    bench.store.segment_deleted(key(Some(5), "AA")).unwrap();
     assert_eq!(bench.receive(whole(5, "AA")).await, Committed::Repeat { of: message }, "a repeat of the repeat");
-    bench.store.segment_deleted(key(Some(5), "AA")).await.unwrap();
+    bench.store.segment_deleted(key(Some(5), "AA")).unwrap();
     assert_eq!(bench.visible().await.len(), 1);
     assert_eq!(bench.store.mail_backlog().await.unwrap(), MailBacklog { waiting: 1, ..MailBacklog::default() });
 
     bench.clock.pass(DAY - HOUR);
     assert_eq!(bench.receive(whole(5, "AA")).await, Committed::Repeat { of: message }, "of the first, long gone");
-    bench.store.segment_deleted(key(Some(5), "AA")).await.unwrap();
+    bench.store.segment_deleted(key(Some(5), "AA")).unwrap();
 
     bench.clock.pass(DAY);
     assert!(matches!(bench.receive(whole(5, "AA")).await, Committed::Stored { message: Some(_) }));
@@ -83,7 +83,7 @@ async fn a_direct_segment_is_held_until_acknowledged_and_a_repeat_afterwards() {
     let Committed::Stored { message } = bench.receive(direct()).await else { panic!() };
     let bench = bench.reopen();
     assert_eq!(bench.receive(direct()).await, Committed::AlreadyHeld);
-    bench.store.segment_deleted(key(None, "CC")).await.unwrap();
+    bench.store.segment_deleted(key(None, "CC")).unwrap();
     assert_eq!(bench.receive(direct()).await, Committed::Repeat { of: message });
 }
 
@@ -271,4 +271,35 @@ async fn without_mail_nothing_is_spooled() {
     bench.store.set_options(Options { mail: true, retention: DAY, queue_limit: 10 });
     bench.receive(whole(2, "B")).await;
     assert_eq!(bench.store.mail_backlog().await.unwrap(), MailBacklog { waiting: 1, ..MailBacklog::default() });
+}
+
+/// A deletion shares the next transaction; whoever comes after it finds it done all the same.
+#[tokio::test]
+async fn a_deletion_is_noted_in_its_turn_and_kept() {
+    let bench = Bench::new();
+    let stored = bench.receive(whole(3, "AA")).await;
+    let Committed::Stored { message: Some(of) } = stored else { panic!("{stored:?}") };
+    bench.store.segment_deleted(key(Some(3), "AA")).unwrap();
+    assert_eq!(bench.receive(whole(3, "AA")).await, Committed::Repeat { of: Some(of) });
+    bench.store.segment_deleted(key(Some(3), "AA")).unwrap();
+    let bench = bench.reopen();
+    assert_eq!(bench.receive(whole(4, "AA")).await, Committed::Repeat { of: Some(of) });
+    let open = "SELECT count(*) FROM segment WHERE deleted_run IS NULL";
+    let reader = rusqlite::Connection::open(bench.path()).unwrap();
+    assert_eq!(reader.query_row(open, [], |row| row.get::<_, i64>(0)).unwrap(), 1, "the last one");
+}
+
+/// Nobody else may want to write anything.
+#[tokio::test]
+async fn a_deletion_is_written_by_itself_after_a_while() {
+    let bench = Bench::new();
+    bench.receive(whole(3, "AA")).await;
+    bench.store.segment_deleted(key(Some(3), "AA")).unwrap();
+    let reader = rusqlite::Connection::open(bench.path()).unwrap();
+    let open = "SELECT count(*) FROM segment WHERE deleted_run IS NULL";
+    let began = std::time::Instant::now();
+    while reader.query_row(open, [], |row| row.get::<_, i64>(0)).unwrap() > 0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "it is never written");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

@@ -14,7 +14,7 @@ async fn a_late_part_that_does_not_complete_its_message_is_shown_when_it_is_give
     bench.clock.pass(HOUR);
     assert_eq!(bench.receive(part(3, "P4", 4, 4)).await, Committed::Stored { message: None });
     for index in 1..=3 {
-        bench.store.segment_deleted(key(Some(index), ["P1", "P2", "P4"][usize::from(index) - 1])).await.unwrap();
+        bench.store.segment_deleted(key(Some(index), ["P1", "P2", "P4"][usize::from(index) - 1])).unwrap();
     }
     bench.clock.pass(6 * DAY);
     bench.store.retain().await.unwrap();

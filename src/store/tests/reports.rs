@@ -74,7 +74,7 @@ async fn a_report_is_taken_once() {
     bench.sent(TO, 1, 10).await;
     bench.report(10, TO, Trying, "R").await;
     assert_eq!(bench.report(10, TO, Trying, "R").await, ReportMatch::Duplicate);
-    bench.store.segment_deleted(key(None, "R")).await.unwrap();
+    bench.store.segment_deleted(key(None, "R")).unwrap();
     let bench = bench.reopen_after(DAY - HOUR);
     assert_eq!(bench.report(10, TO, Trying, "R").await, ReportMatch::Duplicate);
     bench.clock.pass(HOUR);

@@ -42,7 +42,7 @@ async fn the_newest_thousand_and_what_waits_are_kept() {
     for number in 0..1600_u16 {
         let pdu = format!("F{number:04X}");
         bench.receive(segment(None, &pdu, SegmentContent::Whole { text: pdu.clone() })).await;
-        bench.store.segment_deleted(key(None, &pdu)).await.unwrap();
+        bench.store.segment_deleted(key(None, &pdu)).unwrap();
     }
     bench.clock.pass(31 * DAY);
     let gone = bench.store.retain().await.unwrap();
@@ -57,7 +57,7 @@ async fn the_newest_thousand_and_what_waits_are_kept() {
 async fn an_open_set_keeps_its_parts() {
     let bench = Bench::new();
     bench.receive(part(1, "P1", 2, 1)).await;
-    bench.store.segment_deleted(key(Some(1), "P1")).await.unwrap();
+    bench.store.segment_deleted(key(Some(1), "P1")).unwrap();
     bench.clock.pass(5 * DAY);
     bench.store.retain().await.unwrap();
     bench.receive(part(2, "P2", 2, 2)).await;

@@ -66,7 +66,7 @@ async fn a_test_goes_out_through_its_own_sim_and_comes_back_unseen() {
     assert_eq!((back.round_trip, back.run), (Duration::from_millis(4250), bench.store.now()), "from the hand-over");
 
     // The network's repeats change nothing, whether its bytes are the same or not.
-    bench.store.segment_deleted(key(Some(1), "AA")).await.unwrap();
+    bench.store.segment_deleted(key(Some(1), "AA")).unwrap();
     bench.clock.pass(HOUR);
     assert!(matches!(bench.receive(coming_back(1, "AA", TOKEN)).await, Committed::Repeat { of: None }));
     assert_eq!(bench.receive(coming_back(2, "BB", TOKEN)).await, Committed::SelfTest);

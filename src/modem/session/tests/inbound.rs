@@ -319,12 +319,12 @@ async fn five_thousand_malformed_pdus_among_five_hundred_good_ones() {
         // As many under way as the store lets wait.
         if keys.len() >= 64 {
             while let Some(taken) = keys.join_next().await {
-                bench.context.store.segment_deleted(taken.unwrap().unwrap().key).await.unwrap();
+                bench.context.store.segment_deleted(taken.unwrap().unwrap().key).unwrap();
             }
         }
     }
     while let Some(taken) = keys.join_next().await {
-        bench.context.store.segment_deleted(taken.unwrap().unwrap().key).await.unwrap();
+        bench.context.store.segment_deleted(taken.unwrap().unwrap().key).unwrap();
     }
     let slots = vec![bench.context.slot().id.clone()];
     let query = InboxQuery { slots, since: RunTime(0), after: None, limit: 100_000 };
