@@ -5,7 +5,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a plain program")]
 
-#[path = "../tests/rig/mod.rs"]
+#[path = "../../tests/rig/mod.rs"]
 mod rig;
 
 use std::{
