@@ -1,7 +1,7 @@
 //! What crosses the line, in figures: TPDUs (TS 23.040) to values and back, texts to segments, the AT dialogue (TS 27.005)
 //! by octets.
 //!
-//! `cargo bench --bench codec`; the reports are in `target/criterion`.
+//! `cargo bench --bench codec`; the figures are kept in `target/criterion`.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "a plain program")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "whatever else comes is a mistake of this program")]

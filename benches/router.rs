@@ -1,6 +1,6 @@
 //! How long it takes to choose one SIM of 64.
 //!
-//! `cargo bench --bench router`; the reports are in `target/criterion`.
+//! `cargo bench --bench router`; the figures are kept in `target/criterion`.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "a plain program")]
 

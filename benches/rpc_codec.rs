@@ -1,7 +1,7 @@
 //! XML-RPC without its sockets: documents read and written, and what it costs to check a token.
 //!
 //! A check is measured from the one door it has, a call: `ping` needs no token, so the difference to it is the check.
-//! `cargo bench --bench rpc_codec`; the reports are in `target/criterion`.
+//! `cargo bench --bench rpc_codec`; the figures are kept in `target/criterion`.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, reason = "a plain program")]
 #![allow(clippy::panic, reason = "a plain program")]

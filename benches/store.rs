@@ -1,8 +1,8 @@
 //! What it takes to have a received segment on disk: one at a time, and many that share a commit; beside it what the disk
 //! takes for a bare append of the same run.
 //!
-//! In a folder below `target`, so on the disk that the checkout is on. `cargo bench --bench store`; the reports are in
-//! `target/criterion`.
+//! In a folder below `target`, so on the disk that the checkout is on. `cargo bench --bench store`; the figures are kept
+//! in `target/criterion`.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "a plain program")]
 
