@@ -42,9 +42,10 @@ fault: ## a fault rig (RIG=C|E|F|K|R|T SEED= POINTS=): power cuts, failing calls
 	@scripts/setup
 	SMSGATE_FAULT_SEED=$(SEED) SMSGATE_FAULT_POINTS=$(POINTS) SMSGATE_FAULT_POINT=$(POINT) $(FAULT_$(RIG))
 
-bench: ## the benchmarks
+bench: ## the benchmarks (some minutes); single paths are compared with the run before
 	@scripts/setup
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked --no-fail-fast
+	@echo "The figures of single paths are kept in target/criterion, as estimates.json in a folder each."
 
 hostile: build ## every attack of tests/hostile at full size, some minutes with nothing else running
 	@scripts/setup

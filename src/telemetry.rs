@@ -17,8 +17,8 @@ use std::{
 use nix::sys::stat::fstat;
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::{
-    EnvFilter, Registry,
-    filter::ParseError,
+    Registry,
+    filter::{LevelFilter, ParseError, Targets},
     layer::SubscriberExt as _,
     reload::{self, Handle},
     util::SubscriberInitExt as _,
@@ -75,7 +75,7 @@ pub fn start(level: LogLevel) -> Result<Level, TelemetryError> {
 /// How much is logged, to be changed while the process runs.
 #[derive(Clone, Debug)]
 pub struct Level {
-    filter: Handle<EnvFilter, Registry>,
+    filter: Handle<Targets, Registry>,
     directives: Option<String>,
 }
 
@@ -113,21 +113,22 @@ pub fn start_into(file: File, level: LogLevel) -> Result<(), TelemetryError> {
 }
 
 /// The filter for `level`, unless directives are given.
-fn filter(level: LogLevel, directives: Option<&str>) -> Result<EnvFilter, TelemetryError> {
+fn filter(level: LogLevel, directives: Option<&str>) -> Result<Targets, TelemetryError> {
     match directives.filter(|text| !text.trim().is_empty()) {
-        None => Ok(EnvFilter::new(directive(level))),
-        Some(text) => EnvFilter::from_str(text)
-            .map_err(|reason| TelemetryError::Directives { directives: text.to_owned(), reason }),
+        None => Ok(Targets::new().with_default(threshold(level))),
+        Some(text) => {
+            Targets::from_str(text).map_err(|reason| TelemetryError::Directives { directives: text.to_owned(), reason })
+        }
     }
 }
 
 /// Upstream's levels in ours. There is nothing above an error here, so CRITICAL shows errors too.
-const fn directive(level: LogLevel) -> &'static str {
+const fn threshold(level: LogLevel) -> LevelFilter {
     match level {
-        LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
-        LogLevel::Warning => "warn",
-        LogLevel::Error | LogLevel::Critical => "error",
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Error | LogLevel::Critical => LevelFilter::ERROR,
     }
 }
 
@@ -155,6 +156,7 @@ mod tests {
             (LogLevel::Error, None, "error"),
             (LogLevel::Critical, None, "error"),
             (LogLevel::Critical, Some("smsgate::mail=debug"), "smsgate::mail=debug"),
+            (LogLevel::Critical, Some("smsgate::mail=debug,info"), "smsgate::mail=debug,info"),
         ] {
             assert_eq!(filter(level, directives).unwrap().to_string(), expected);
         }

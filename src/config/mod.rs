@@ -10,6 +10,7 @@ mod gateway;
 pub mod ini;
 mod mask;
 mod nearest;
+mod patterns;
 mod sims;
 mod values;
 

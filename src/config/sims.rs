@@ -9,6 +9,7 @@ use super::{
     diagnostic::Severity,
     fields::{Document, Fields},
     ini::Ini,
+    patterns::Patterns,
     values::{self, Problem},
 };
 use crate::model::{Imei, Mmi, Msisdn, Prefix, SendLimits, Service, SlotId};
@@ -94,9 +95,10 @@ impl Slot {
     pub(super) fn read_all(document: &mut Document<'_>, ini: &Ini) -> Vec<Self> {
         let mut slots = Vec::new();
         let mut places = Vec::new();
+        let mut patterns = Patterns::default();
         for section in ini.sections() {
             let mut fields = Fields::new(document, ini, section);
-            slots.push(Self::read(&mut fields, &section.name));
+            slots.push(Self::read(&mut fields, &section.name, &mut patterns));
             places.push(Places {
                 section: section.span.clone(),
                 port: fields.key_span("port"),
@@ -113,7 +115,7 @@ impl Slot {
         slots
     }
 
-    fn read(fields: &mut Fields<'_, '_>, name: &str) -> Self {
+    fn read(fields: &mut Fields<'_, '_>, name: &str, patterns: &mut Patterns) -> Self {
         let enabled = fields.boolean("enabled", true);
         let port = if enabled { fields.required("port", values::line) } else { fields.optional("port", values::line) };
         let cost = if enabled {
@@ -138,7 +140,7 @@ impl Slot {
                 .field("ussd_allowed")
                 .and_then(|field| fields.understood("ussd_allowed", &field, ussd_codes)),
             forward_ussd: false,
-            ussd_account_balance_regexp: balance_pattern(fields),
+            ussd_account_balance_regexp: balance_pattern(fields, patterns),
             currency: fields.optional("currency", values::line).unwrap_or_else(|| "EUR".to_owned()),
             account_balance_warning_micros: fields.parsed("account_balance_warning", 5_000_000, values::micros),
             account_balance_critical_micros: fields.parsed("account_balance_critical", 1_000_000, values::micros),
@@ -256,21 +258,10 @@ fn phone_number(fields: &mut Fields<'_, '_>) -> Option<Msisdn> {
     Some(number)
 }
 
-fn balance_pattern(fields: &mut Fields<'_, '_>) -> Regex {
-    let compiled = fields.optional("ussd_account_balance_regexp", |text| {
-        let remedy = "look-around, back references and \\Z are not supported, nor is an omitted lower bound as in {,3}";
-        let pattern = Regex::new(text).map_err(|error| {
-            let cause = error.to_string();
-            let cause = cause.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Problem::new(format!("is not a pattern: {cause}"), remedy)
-        })?;
-        if pattern.captures_len() < 2 {
-            return Err(Problem::new("has no group", "put the part that is the amount in ( )"));
-        }
-        Ok(pattern)
-    });
+fn balance_pattern(fields: &mut Fields<'_, '_>, patterns: &mut Patterns) -> Regex {
+    let wanted = fields.optional("ussd_account_balance_regexp", |text| patterns.compiled(text));
     #[expect(clippy::expect_used, reason = "a constant, compiled in the tests")]
-    compiled.unwrap_or_else(|| Regex::new(BALANCE).expect("the default pattern compiles"))
+    wanted.unwrap_or_else(|| patterns.compiled(BALANCE).expect("the default pattern compiles"))
 }
 
 fn prefixes(text: &str) -> Result<Vec<Prefix>, Problem> {

@@ -4,8 +4,10 @@ use std::{env, fmt, fs::File, sync::Arc};
 
 use smsgate::store::ClockSource as _;
 use tracing_subscriber::{
-    EnvFilter,
-    fmt::{format::Writer, time::FormatTime},
+    filter::{LevelFilter, Targets},
+    fmt::{format::Writer, layer, time::FormatTime},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 use super::time::DayClock;
@@ -13,10 +15,11 @@ use super::time::DayClock;
 /// Starts logging if it is wanted.
 pub fn start(clock: &Arc<DayClock>) {
     let Some(path) = env::var_os("SMSGATE_DAY_LOG") else { return };
-    let filter = EnvFilter::try_from_env("SMSGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let file = File::create(path).expect("a log that can be written");
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_timer(Time(Arc::clone(clock)));
-    log.with_writer(std::sync::Mutex::new(file)).init();
+    let wanted = env::var("SMSGATE_LOG").ok().and_then(|text| text.parse().ok());
+    let filter: Targets = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let file = std::sync::Mutex::new(File::create(path).expect("a log that can be written"));
+    let log = layer().with_ansi(false).with_timer(Time(Arc::clone(clock))).with_writer(file);
+    tracing_subscriber::registry().with(filter).with(log).init();
 }
 
 struct Time(Arc<DayClock>);
