@@ -29,6 +29,7 @@ impl AsRawFd for Timer {
 }
 
 impl Alarm {
+    #[expect(deprecated, reason = "its successor is unsafe; the timer keeps its descriptor, as that one demands")]
     pub(super) fn new() -> io::Result<Self> {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
         Ok(Self(AsyncFd::new(Timer(timer))?))

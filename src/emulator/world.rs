@@ -100,6 +100,7 @@ impl World {
 
     /// The terminal has closed the port.
     pub fn closed(&mut self, now: Duration, index: usize) {
+        self.cross(now, index);
         if let Some(line) = self.lines.get_mut(index) {
             line.cut();
         }
