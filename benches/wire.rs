@@ -200,11 +200,9 @@ fn run(
     before: &Figures,
     after: &Figures,
 ) -> Run {
-    let times =
-        |event: &str| ledger.iter().filter(move |entry| entry["event"] == event).map(|entry| entry["us"].as_u64());
-    let ends: Vec<u64> = times(end).flatten().collect();
+    let ends = times(ledger, end);
     assert_eq!(ends.len(), modems * messages, "every message once");
-    let first = if end == "deleted" { times("queued").flatten().min() } else { ends.first().copied() };
+    let first = if end == "deleted" { times(ledger, "queued").first().copied() } else { ends.first().copied() };
     let seconds = (ends.last().unwrap() - first.unwrap()) as f64 / 1e6;
     let count = ends.len() as f64;
     let elapsed = (after.at - before.at).as_secs_f64();
@@ -218,6 +216,11 @@ fn run(
         emulator: (after.emulator - before.emulator) / elapsed,
         cost: Duration::from_secs_f64((after.daemon - before.daemon) / count),
     }
+}
+
+/// When each event of a kind was, in microseconds.
+fn times(ledger: &[Json], event: &str) -> Vec<u64> {
+    ledger.iter().filter(|entry| entry["event"] == event).filter_map(|entry| entry["us"].as_u64()).collect()
 }
 
 /// From the injection, which the modem's notice follows at once, to a client that waits for it.

@@ -76,7 +76,7 @@ pub(super) struct Way {
 
 impl Way {
     /// Puts octets on the line, and which item their last completes the notice of.
-    pub(super) fn push(&mut self, baud: u32, at: Duration, octets: &[u8], announces: Option<u64>) {
+    pub(super) fn push(&mut self, at: Duration, octets: &[u8], announces: Option<u64>) {
         if self.octets.is_empty() {
             self.began = at.max(self.free);
             self.of_burst = 0;
@@ -141,7 +141,7 @@ mod tests {
 
     fn loaded(octets: usize) -> Way {
         let mut way = Way::default();
-        way.push(BAUD, START, &(0..octets).map(|octet| octet as u8).collect::<Vec<_>>(), None);
+        way.push(START, &(0..octets).map(|octet| octet as u8).collect::<Vec<_>>(), None);
         way
     }
 
@@ -159,7 +159,7 @@ mod tests {
         ];
         for (baud, micros, crossed) in table {
             let mut way = Way::default();
-            way.push(baud, START, &[0; 20_000], None);
+            way.push(START, &[0; 20_000], None);
             assert_eq!(way.take(baud, after(micros)).octets.len(), crossed, "{baud} baud, {micros} us");
         }
     }
@@ -181,7 +181,7 @@ mod tests {
     fn who_asks_when_it_is_due_gets_everything_and_loses_no_time() {
         for baud in [300, 9_600, 57_600, 115_200, 921_600, 1_234_567] {
             let mut way = Way::default();
-            way.push(baud, START, &[7; 5_000], None);
+            way.push(START, &[7; 5_000], None);
             let (mut last, mut count, mut asked) = (START, 0, 0_u32);
             while let Some(due) = way.due(baud) {
                 let arrived = way.take(baud, due);
@@ -203,19 +203,19 @@ mod tests {
         let arrived = way.take(BAUD, after(20_000));
         // 100 octets end after 8,680.6 us; what asked late is told when it was.
         assert_eq!((arrived.octets.len(), arrived.at.as_micros()), (100, after(8_680).as_micros()));
-        way.push(BAUD, after(8_000), &[1], None);
+        way.push(after(8_000), &[1], None);
         assert_eq!(way.due(BAUD).map(|due| due.as_micros()), Some(after(8_767).as_micros()), "the line was busy");
         assert_eq!(way.take(BAUD, after(9_000)).octets.len(), 1);
-        way.push(BAUD, after(500_000), &[2; 10], None);
+        way.push(after(500_000), &[2; 10], None);
         assert_eq!(way.take(BAUD, after(500_500)).octets.len(), 5, "nothing is saved up");
     }
 
     #[test]
     fn a_notice_is_complete_with_its_last_octet() {
         let mut way = Way::default();
-        way.push(BAUD, START, &[1; 10], None);
-        way.push(BAUD, START, &[2; 10], Some(17));
-        way.push(BAUD, START, &[3; 10], None);
+        way.push(START, &[1; 10], None);
+        way.push(START, &[2; 10], Some(17));
+        way.push(START, &[3; 10], None);
         assert!(way.take(BAUD, after(19 * 87)).announced.is_empty());
         assert_eq!(way.take(BAUD, after(20 * 87)).announced, [17]);
         assert!(way.take(BAUD, after(9_000)).announced.is_empty());

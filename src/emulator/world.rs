@@ -93,7 +93,7 @@ impl World {
     /// Bytes from a terminal.
     pub fn handle_input(&mut self, now: Duration, index: usize, bytes: &[u8]) {
         if let Some(line) = self.lines.get_mut(index) {
-            line.to_modem.push(self.baud, now, bytes, None);
+            line.to_modem.push(now, bytes, None);
         }
         self.cross(now, index);
     }
@@ -211,7 +211,7 @@ impl World {
     fn print(&mut self, now: Duration, at: Duration, index: usize) {
         let (Some(line), Some(modem)) = (self.lines.get_mut(index), self.modems.get_mut(index)) else { return };
         while let Some(piece) = modem.poll_output(now) {
-            line.to_terminal.push(self.baud, at, &piece.bytes, piece.announces);
+            line.to_terminal.push(at, &piece.bytes, piece.announces);
         }
     }
 
