@@ -88,7 +88,21 @@ impl Figure {
     pub const fn better(self) -> Better {
         match self {
             Self::InRate | Self::OutRate => Better::More,
-            _ => Better::Less,
+            Self::Start
+            | Self::LatencyMedian
+            | Self::LatencyTail
+            | Self::IdleProcessor
+            | Self::IdleMemory
+            | Self::InTime
+            | Self::InLost
+            | Self::InDoubled
+            | Self::InProcessor
+            | Self::InWritten
+            | Self::OutTime
+            | Self::OutLost
+            | Self::OutDoubled
+            | Self::OutProcessor
+            | Self::OutWritten => Better::Less,
         }
     }
 

@@ -38,7 +38,8 @@ impl Plan {
             let text = variable(name).filter(|text| !text.trim().is_empty()).unwrap_or_else(|| usual.to_owned());
             text.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
         };
-        let number = |name: &str, usual: &str| -> Result<usize, String> { numbers(name, &list(name, usual))?.one(name) };
+        let number =
+            |name: &str, usual: &str| -> Result<usize, String> { numbers(name, &list(name, usual))?.one(name) };
         let chosen = |name: &str, all: &[&str]| -> Result<Vec<String>, String> {
             let chosen = list(name, &all.join(","));
             match chosen.iter().find(|word| !all.contains(&word.as_str())) {
@@ -55,7 +56,7 @@ impl Plan {
             idle: seconds("IDLE", "10")?,
             patience: seconds("PATIENCE", "60")?,
             cases: chosen("CASES", &CASES)?,
-            lines: chosen("LINES", &LINES)?,
+            lines: chosen("LINE", &LINES)?,
             gateways: list("PEERS", ""),
         })
     }
@@ -134,7 +135,7 @@ mod tests {
             ("RUNS", "0", "RUNS: `0`"),
             ("SMS", "1,2", "SMS: one number"),
             ("CASES", "in,dance", "CASES: there is no `dance`"),
-            ("LINES", "wet", "LINES: there is no `wet`"),
+            ("LINE", "wet", "LINE: there is no `wet`"),
         ];
         for (name, value, part) in table {
             let error = plan(&[(name, value)]).unwrap_err();

@@ -97,7 +97,8 @@ fn proportional_set_size(rollup: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const STAT: &str = "4711 (gammu (smsd) x) S 42 4711 4711 0 -1 4194560 1234 99 0 0 150 50 7 3 20 0 1 0 123456 1000 200";
+    const STAT: &str =
+        "4711 (gammu (smsd) x) S 42 4711 4711 0 -1 4194560 1234 99 0 0 150 50 7 3 20 0 1 0 123456 1000 200";
 
     #[test]
     fn the_name_of_a_process_may_hold_anything() {
@@ -110,7 +111,8 @@ mod tests {
 
     #[test]
     fn written_bytes_are_those_of_the_storage() {
-        let io = "rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 409600\ncancelled_write_bytes: 6\n";
+        let io =
+            "rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 409600\ncancelled_write_bytes: 6\n";
         assert_eq!(written_bytes(io), Some(409_600));
         assert_eq!(written_bytes("cancelled_write_bytes: 6\n"), None);
     }
