@@ -29,8 +29,11 @@ mod watch;
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{self, ExitCode},
+    thread,
 };
+
+use nix::sys::signal::{SigSet, Signal};
 
 use gateway::{CONTESTANTS, Contestant};
 use plan::Plan;
@@ -50,14 +53,18 @@ fn run() -> Result<(), String> {
     let plan = Plan::read(|name| env::var(name).ok())?;
     let wanted = |one: &&Contestant| plan.wants(one.name, one.settings);
     let contestants: Vec<Contestant> = CONTESTANTS.iter().filter(wanted).copied().collect();
-    if contestants.is_empty() {
-        let names: Vec<String> = CONTESTANTS.iter().map(|one| format!("{}-{}", one.name, one.settings)).collect();
+    if contestants.len() == 1 && !plan.gateways.is_empty() {
+        let names: Vec<String> = CONTESTANTS[1..].iter().map(|one| format!("{}-{}", one.name, one.settings)).collect();
         return Err(format!("PEERS: none of these; choose from {}", names.join(", ")));
     }
     // Orphans of what is started here become children of this process, which can end them.
     nix::sys::prctl::set_child_subreaper(true).map_err(|error| error.to_string())?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench-peers");
-    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let sites = folder.join("sites");
+    // What a run that was ended has left.
+    let _ = fs::remove_dir_all(&sites);
+    fs::create_dir_all(&sites).map_err(|error| format!("{}: {error}", sites.display()))?;
+    end_at_signals()?;
     let head = head(&plan, &contestants);
     println!("{head}");
     let mut report = Report { folder, head, table: Table::new(contestants.iter().map(Contestant::title).collect()) };
@@ -68,7 +75,7 @@ fn run() -> Result<(), String> {
                 for (column, contestant) in contestants.iter().enumerate() {
                     eprintln!("{pool}: run {} of {}: {}", run + 1, plan.runs, contestant.title());
                     // On the disk that holds target/: a folder in memory would write nothing.
-                    let site = tempfile::tempdir_in(&report.folder).map_err(|error| error.to_string())?;
+                    let site = tempfile::tempdir_in(&sites).map_err(|error| error.to_string())?;
                     for (figure, outcome) in visit::visit(&plan, *contestant, *modems, line, site.path()) {
                         report.table.add(Finding { pool: pool.clone(), column, run: run + 1, figure, outcome });
                     }
@@ -80,6 +87,20 @@ fn run() -> Result<(), String> {
     }
     println!("{}", report.worse());
     println!("{}", report.folder.join("report.md").display());
+    Ok(())
+}
+
+/// Takes all children along when somebody ends this: threads and children begin after this.
+fn end_at_signals() -> Result<(), String> {
+    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+    signals.thread_block().map_err(|error| error.to_string())?;
+    thread::spawn(move || {
+        if let Ok(signal) = signals.wait() {
+            eprintln!("ended by {signal}");
+            program::kill_all();
+            process::exit(128 + signal as i32);
+        }
+    });
     Ok(())
 }
 
@@ -113,7 +134,7 @@ impl Report {
 fn head(plan: &Plan, contestants: &[Contestant]) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     let load: String = read("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" ");
-    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    let processors = thread::available_parallelism().map_or(0, usize::from);
     let hours = plan.longest(contestants.len()).as_secs_f64() / 3600.0;
     let mut text = format!(
         "# Gateways on the same emulated modems\n\nLinux {}, {processors} processors, load {load} at the start; binary {}.\n\

@@ -7,6 +7,9 @@ pub const CASES: [&str; 5] = ["start", "latency", "idle", "in", "out"];
 /// Lines that can be chosen: without any delay, and as fast as a serial line and a network are.
 pub const LINES: [&str; 2] = ["instant", "real"];
 
+/// The gateway that the others are held against.
+pub const OURS: &str = "smsgate";
+
 /// What is to be measured.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Plan {
@@ -24,7 +27,7 @@ pub struct Plan {
     pub patience: Duration,
     pub cases: Vec<String>,
     pub lines: Vec<String>,
-    /// Names of gateways, with or without their settings; all if empty.
+    /// Names of peers, with or without their settings; all if empty.
     pub gateways: Vec<String>,
 }
 
@@ -65,10 +68,12 @@ impl Plan {
         self.cases.iter().any(|chosen| chosen == case)
     }
 
-    /// Whether a gateway with these settings takes part.
+    /// Whether a gateway with these settings takes part; ours always does.
     pub fn wants(&self, gateway: &str, settings: &str) -> bool {
         let full = format!("{gateway}-{settings}");
-        self.gateways.is_empty() || self.gateways.iter().any(|name| *name == gateway || *name == full)
+        gateway == OURS
+            || self.gateways.is_empty()
+            || self.gateways.iter().any(|name| *name == gateway || *name == full)
     }
 
     /// Longest that all may take with so many columns.
@@ -119,7 +124,7 @@ mod tests {
 
     #[test]
     fn sizes_are_chosen() {
-        let chosen = [("MODEMS", "1,4"), ("SMS", "50"), ("CASES", "in out"), ("PEERS", "smsgate,smstools-tuned")];
+        let chosen = [("MODEMS", "1,4"), ("SMS", "50"), ("CASES", "in out"), ("PEERS", "smstools-tuned")];
         let plan = plan(&chosen).unwrap();
         assert_eq!((plan.modems.as_slice(), plan.messages), ([1, 4].as_slice(), 50));
         assert!(plan.has("in") && !plan.has("idle"));

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{self, Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -11,7 +11,7 @@ use std::{
 use nix::{
     sys::{
         signal::{Signal, kill},
-        wait::{WaitPidFlag, waitpid},
+        wait::waitpid,
     },
     unistd::Pid,
 };
@@ -51,12 +51,13 @@ impl Program {
         self.child.id()
     }
 
-    /// What it said last, if it has ended by itself.
+    /// What it said of an error, or at last, if it has ended by itself.
     pub fn ended(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok().flatten()?;
         let said = fs::read_to_string(&self.output).unwrap_or_default();
-        let last: String = said.trim_end().lines().last().unwrap_or_default().chars().take(WORDS).collect();
-        Some(format!("{} ended ({status}): {last}", self.name))
+        let error = said.lines().rfind(|line| line.to_ascii_lowercase().contains("error"));
+        let words: String = error.or(said.lines().last()).unwrap_or_default().chars().take(WORDS).collect();
+        Some(format!("{} ended ({status}): {words}", self.name))
     }
 }
 
@@ -69,8 +70,7 @@ impl Drop for Program {
 /// Ends several at once, and what they started.
 pub fn end(programs: &mut [&mut Program]) {
     let roots: Vec<u32> = programs.iter().map(|program| program.id()).collect();
-    let running: Vec<Pid> =
-        tree(&roots).into_iter().filter_map(|pid| i32::try_from(pid).ok()).map(Pid::from_raw).collect();
+    let started = tree(&roots);
     let alive = |programs: &mut [&mut Program]| {
         programs.iter_mut().any(|program| program.child.try_wait().is_ok_and(|status| status.is_none()))
     };
@@ -89,10 +89,25 @@ pub fn end(programs: &mut [&mut Program]) {
         let _ = program.child.kill();
         let _ = program.child.wait();
     }
-    for pid in running.into_iter().filter(|pid| !roots.iter().any(|root| i32::try_from(*root) == Ok(pid.as_raw()))) {
-        if tree(&[std::process::id()]).iter().any(|known| i32::try_from(*known) == Ok(pid.as_raw())) {
-            let _ = kill(pid, Signal::SIGKILL);
-            let _ = waitpid(pid, Some(WaitPidFlag::empty()));
-        }
+    // Only what is still this tool's: another program may have the number of one that is gone.
+    let ours = tree(&[process::id()]);
+    for pid in started.into_iter().filter(|pid| !roots.contains(pid) && ours.contains(pid)) {
+        collect(pid);
     }
+}
+
+/// Ends everything that this tool has started, at once.
+pub fn kill_all() {
+    let own = process::id();
+    // Those that lose their parent on the way come to this process, and are met in a later round.
+    for _ in 0..3 {
+        tree(&[own]).into_iter().filter(|pid| *pid != own).for_each(collect);
+    }
+}
+
+fn collect(pid: u32) {
+    let Ok(pid) = i32::try_from(pid).map(Pid::from_raw) else { return };
+    let _ = kill(pid, Signal::SIGKILL);
+    // Fails for a child of another, who has to wait for it.
+    let _ = waitpid(pid, None);
 }
