@@ -54,6 +54,7 @@ const PURE: &[&str] = &[
     "sandbox/rules",
     "store/flood",
     "dispatch/backoff",
+    "emulator/line",
     "emulator/usb/descriptor",
     "emulator/usb/device",
     "emulator/usb/fields",

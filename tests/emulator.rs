@@ -71,6 +71,8 @@ fn args(dir: &Path, modems: usize, personality: &[&str]) -> EmulateArgs {
         seed: 1,
         control: Some(dir.join("control")),
         first_number: "+491700000000".to_owned(),
+        baud: 0,
+        submit_time: 0.0,
         quiet: true,
     }
 }

@@ -102,6 +102,8 @@ fn args(dir: &Path, kinds: &[&str]) -> EmulateArgs {
         trace: Vec::new(),
         control: Some(dir.join("control")),
         first_number: "+491700000000".to_owned(),
+        baud: 0,
+        submit_time: 0.0,
         quiet: true,
     }
 }

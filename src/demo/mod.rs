@@ -189,6 +189,8 @@ pub(crate) async fn start_emulator(setup: &Setup) -> Result<(JoinHandle<io::Resu
         seed: 1,
         control: Some(socket.clone()),
         first_number: SIMS[0].number.to_owned(),
+        baud: 0,
+        submit_time: 0.0,
         quiet: true,
     };
     let links: Vec<PathBuf> = (0..SIMS.len()).map(|index| setup.path(&format!("ports/modem-{index:02}"))).collect();

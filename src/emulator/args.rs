@@ -1,6 +1,6 @@
 //! Options of `smsgate emulate`, and the modems they ask for.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 use super::{
     modem::Modem,
@@ -42,6 +42,12 @@ pub struct EmulateArgs {
     /// Number of the first modem; the others count up
     #[arg(long, value_name = "NUMBER", default_value = "+491700000000")]
     pub first_number: String,
+    /// Pace of each modem's line, both ways, at ten bits an octet; 0: as fast as it goes
+    #[arg(long, default_value_t = 0, value_name = "BAUD")]
+    pub baud: u32,
+    /// How long the network takes a message that is sent, in seconds
+    #[arg(long, default_value_t = 0.0, value_name = "SECONDS", value_parser = seconds)]
+    pub submit_time: f64,
     /// Do not say when the links are there
     #[arg(long)]
     pub quiet: bool,
@@ -56,6 +62,8 @@ impl EmulateArgs {
             .and_then(|digits| digits.parse().ok())
             .ok_or_else(|| wrong(format!("no international number: `{}`", self.first_number)))?;
         let mut world = World::new(Network::new(jiff::Timestamp::now(), self.seed));
+        world.set_baud(self.baud);
+        world.network.conditions.submit_latency = self.submit_time;
         let mut names = self.personality.iter().cycle();
         let on_ptys = if self.dir.is_some() { self.modems } else { 0 };
         for serial in 0..on_ptys as u64 {
@@ -74,6 +82,13 @@ impl EmulateArgs {
 fn modem(name: &str, first_number: u64, serial: u64) -> io::Result<Modem> {
     let personality = Personality::named(name).ok_or_else(|| wrong(format!("no virtual modem `{name}`")))?;
     Ok(Modem::new(personality, &format!("+{}", first_number + serial), serial))
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if Duration::try_from_secs_f64(value).is_ok() => Ok(value),
+        _ => Err("no number of seconds, such as 2.5".to_owned()),
+    }
 }
 
 fn wrong(text: String) -> io::Error {

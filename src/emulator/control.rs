@@ -20,7 +20,7 @@
 //! An answer is `{"ok":...}` or `{"error":"field `to`: ..."}`. `inject` answers the ids of the PDUs in the order in which
 //! they come, `lay` that of the PDU, `ledger` the entries after the one of that number ([`Entry`]), `stats` the modems
 //! ([`Stats`]), `wait_idle` whether it came to that; the others `null`. `conditions` sets all conditions: those not named
-//! are as at the start. The faults are those of [`Fault`]. [`ControlClient`](super::ControlClient) speaks this.
+//! are as without any, also a `submit_latency` that came with `--submit-time`. The faults are those of [`Fault`]. [`ControlClient`](super::ControlClient) speaks this.
 
 use std::{collections::BTreeMap, fs, io, os::unix::fs::FileTypeExt, path::PathBuf, time::Duration};
 
@@ -136,6 +136,12 @@ pub struct ModemStats {
     pub resets: u32,
     /// How often it was told a PIN (`AT+CPIN=`).
     pub pin_attempts: u32,
+    /// Octets that have crossed its line, from the terminal.
+    #[serde(default)]
+    pub octets_to_modem: u64,
+    /// Octets that have crossed its line, from the modem.
+    #[serde(default)]
+    pub octets_to_terminal: u64,
 }
 
 /// The socket, which ends with its owner.
@@ -240,7 +246,7 @@ fn perform(world: &mut World, now: Duration, request: Request) -> Result<Value, 
 }
 
 fn stats(world: &World, now: Duration) -> Stats {
-    let modems = world.modems().iter().map(|modem| ModemStats {
+    let modems = world.modems().iter().enumerate().map(|(index, modem)| ModemStats {
         number: modem.number.clone(),
         imei: modem.imei().to_owned(),
         model: modem.personality.name.to_owned(),
@@ -250,6 +256,8 @@ fn stats(world: &World, now: Duration) -> Stats {
         commands: modem.commands.clone(),
         resets: modem.resets(),
         pin_attempts: modem.pin_attempts(),
+        octets_to_modem: world.octets(index).to_modem,
+        octets_to_terminal: world.octets(index).to_terminal,
     });
     Stats {
         us: u64::try_from(now.as_micros()).unwrap_or(u64::MAX),

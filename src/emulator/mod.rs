@@ -4,6 +4,7 @@
 //! [`VirtualPool`] (streams in the process) and [`emulate`] (ptys, USB devices for virtual machines, and a control socket,
 //! which [`ControlClient`] uses).
 
+mod alarm;
 mod args;
 mod client;
 mod commands;
@@ -13,6 +14,7 @@ mod faults;
 mod hang;
 mod inject;
 mod ledger;
+mod line;
 mod modem;
 mod network;
 mod personality;
@@ -39,6 +41,7 @@ pub use faults::{Dice, Fault};
 pub use hang::Cure;
 pub use inject::{Injection, Letters, Order, inject};
 pub use ledger::{Concatenated, Entry, Happening, Notice, ReportOn};
+pub use line::Octets;
 pub use modem::{Event, Modem, Piece, Taken};
 pub use network::{Item, Network, Place};
 pub use personality::{PERSONALITIES, Personality, UssdText};

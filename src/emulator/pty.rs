@@ -14,12 +14,13 @@ use tokio::{
 };
 
 use super::{
+    alarm::Alarm,
     args::EmulateArgs,
     control::Control,
     playback::on_pty,
     port::{Port, Ready},
     replay::Replay,
-    serve::{Shared, quiet},
+    serve::Shared,
     usb::Bus,
 };
 
@@ -109,6 +110,7 @@ async fn serve(shared: Shared, index: usize, dir: PathBuf, first: Option<Socket>
 /// Carries bytes until the modem is unplugged.
 async fn carry(shared: &Shared, index: usize, mut socket: Socket) -> io::Result<()> {
     let wake = shared.wake(index);
+    let alarm = Alarm::new()?;
     let mut buffer = [0; 1024];
     let mut held: VecDeque<u8> = VecDeque::new();
     while shared.plugged(index).as_ref() == Some(&socket.plug) {
@@ -131,7 +133,7 @@ async fn carry(shared: &Shared, index: usize, mut socket: Socket) -> io::Result<
                     shared.with(|world, now| world.closed(now, index));
                 }
             },
-            timed_out = quiet(&wake, next) => if timed_out { shared.timeout(index); },
+            timed_out = alarm.quiet(&wake, next) => if timed_out? { shared.timeout(index); },
         }
     }
     Ok(())

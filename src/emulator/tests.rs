@@ -225,6 +225,43 @@ fn a_slow_network_keeps_the_order_of_answers() {
 }
 
 #[test]
+fn a_paced_line_takes_its_time_both_ways_and_counts_what_has_crossed() {
+    let mut world = world();
+    set_up(&mut world, 0, "2,1,0,1,0");
+    let before = world.octets(0);
+    world.set_baud(1_000);
+    // Ten milliseconds an octet.
+    let told = |millis: u64| START + Duration::from_millis(millis);
+    world.handle_input(START, 0, b"AT+CSQ\r");
+    world.handle_timeout(told(69), 0);
+    assert_eq!((world.octets(0).to_modem - before.to_modem, world.is_idle()), (6, false));
+    assert!(world.poll_output(told(69), 0).is_empty());
+    // Nobody looks for a while; the answer began when the command was complete.
+    world.handle_timeout(told(130), 0);
+    let printed = String::from_utf8(world.poll_output(told(130), 0)).unwrap();
+    assert_eq!(printed, "\r\n+CSQ");
+    // A notice waits for the answer before it, and is told of when it is complete.
+    inject(&mut world, told(140), &text_to(0, "hello"));
+    assert!(world.poll_output(told(140), 0).len() == 1 && events(&world, "announced").is_empty());
+    let rest = String::from_utf8(world.poll_output(told(10_000), 0)).unwrap();
+    assert!(rest.ends_with("\r\n\r\nOK\r\n\r\n+CMTI: \"SM\",1\r\n"), "{rest:?}");
+    assert_eq!(world.octets(0).to_terminal - before.to_terminal, (printed.len() + 1 + rest.len()) as u64);
+    assert_eq!(events(&world, "announced").len(), 1);
+}
+
+#[test]
+fn a_port_that_is_closed_keeps_nothing_on_its_line() {
+    let mut world = world();
+    world.set_baud(1_000);
+    world.handle_input(START, 0, b"AT+CREG?");
+    world.closed(Duration::from_millis(20), 0);
+    // What the modem has it has; the rest, and the echo, nobody gets.
+    world.handle_input(Duration::from_millis(20), 0, b"\r");
+    world.handle_timeout(at(2), 0);
+    assert_eq!(String::from_utf8(world.poll_output(at(20), 0)).unwrap(), "\r\r\nOK\r\n");
+}
+
+#[test]
 fn segments_from_modems_are_put_together() {
     let mut world = world();
     let text = "long ".repeat(70);

@@ -12,6 +12,7 @@ use super::{
     conditions::seconds,
     faults::Fault,
     ledger::Happening,
+    line::{Line, Octets},
     modem::{Event, Modem, Taken},
     network::{Item, Network},
 };
@@ -22,6 +23,10 @@ pub struct World {
     /// The network.
     pub network: Network,
     modems: Vec<Modem>,
+    /// One a modem.
+    lines: Vec<Line>,
+    /// Pace of the lines; 0: they take no time.
+    baud: u32,
     numbers: HashMap<String, usize>,
     /// Modems that are behind one plug.
     bundles: Vec<Range<usize>>,
@@ -38,6 +43,8 @@ impl World {
         Self {
             network,
             modems: Vec::new(),
+            lines: Vec::new(),
+            baud: 0,
             numbers: HashMap::new(),
             bundles: Vec::new(),
             pending: BTreeSet::new(),
@@ -51,6 +58,7 @@ impl World {
         self.network.subscribe(&modem.number);
         self.numbers.insert(modem.number.clone(), index);
         self.modems.push(modem);
+        self.lines.push(Line::default());
         index
     }
 
@@ -71,13 +79,31 @@ impl World {
         &self.modems
     }
 
+    /// Paces all lines from now on, both ways; 0: they take no time.
+    pub const fn set_baud(&mut self, baud: u32) {
+        self.baud = baud;
+    }
+
+    /// What has crossed a modem's line.
+    #[must_use]
+    pub fn octets(&self, index: usize) -> Octets {
+        self.lines.get(index).map(Line::octets).unwrap_or_default()
+    }
+
     /// Bytes from a terminal.
     pub fn handle_input(&mut self, now: Duration, index: usize, bytes: &[u8]) {
-        self.act(now, index, |modem| modem.handle_input(now, bytes));
+        if let Some(line) = self.lines.get_mut(index) {
+            line.to_modem.push(self.baud, now, bytes, None);
+        }
+        self.cross(now, index);
     }
 
     /// The terminal has closed the port.
     pub fn closed(&mut self, now: Duration, index: usize) {
+        self.cross(now, index);
+        if let Some(line) = self.lines.get_mut(index) {
+            line.cut();
+        }
         self.act(now, index, |modem| modem.closed(now));
     }
 
@@ -86,6 +112,9 @@ impl World {
         let plug = matches!(fault, Fault::Unplug | Fault::Replug { .. });
         let bundle = self.bundles.iter().find(|bundle| plug && bundle.contains(&index)).cloned();
         let mut modems = bundle.unwrap_or(index..index.saturating_add(1));
+        if plug {
+            self.lines.get_mut(modems.clone()).unwrap_or_default().iter_mut().for_each(Line::cut);
+        }
         modems.all(|index| self.act(now, index, |modem| modem.start_fault(now, fault.clone())).is_some())
     }
 
@@ -118,16 +147,13 @@ impl World {
 
     /// All bytes for a terminal that are due.
     pub fn poll_output(&mut self, now: Duration, index: usize) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        if let Some(modem) = self.modems.get_mut(index) {
-            while let Some(piece) = modem.poll_output(now) {
-                bytes.extend(piece.bytes);
-                if let Some(id) = piece.announces {
-                    self.network.note(now, &modem.number, Happening::Announced { id });
-                }
-            }
+        self.print(now, now, index);
+        let (Some(line), Some(modem)) = (self.lines.get_mut(index), self.modems.get(index)) else { return Vec::new() };
+        let arrived = line.to_terminal.take(self.baud, now);
+        for id in arrived.announced {
+            self.network.note(now, &modem.number, Happening::Announced { id });
         }
-        bytes
+        arrived.octets
     }
 
     /// When [`Self::handle_timeout`] has something to do for this modem.
@@ -135,18 +161,20 @@ impl World {
     pub fn poll_timeout(&self, index: usize) -> Option<Duration> {
         let modem = self.modems.get(index)?;
         let queue = modem.registered().then(|| self.network.poll_timeout(&modem.number)).flatten();
-        modem.poll_timeout().into_iter().chain(queue).min()
+        let line = self.lines.get(index).and_then(|line| line.due(self.baud));
+        modem.poll_timeout().into_iter().chain(queue).chain(line).min()
     }
 
     /// Time has passed for a modem.
     pub fn handle_timeout(&mut self, now: Duration, index: usize) {
+        self.cross(now, index);
         self.act(now, index, |_| ());
     }
 
     /// Nothing is under way: no queue holds anything, no modem owes an answer or a byte.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.network.waiting() == 0 && self.modems.iter().all(Modem::is_idle)
+        self.network.waiting() == 0 && self.modems.iter().all(Modem::is_idle) && self.lines.iter().all(Line::is_idle)
     }
 
     /// Carries everything that is due at the modems something happened to.
@@ -165,6 +193,26 @@ impl World {
     /// Modems that may have something new to write since the last call.
     pub(super) fn take_woken(&mut self) -> BTreeSet<usize> {
         std::mem::take(&mut self.woken)
+    }
+
+    /// Hands the modem what has come to its end of the line. It answers at the moment when that came, even if nobody
+    /// looked until now.
+    fn cross(&mut self, now: Duration, index: usize) {
+        self.print(now, now, index);
+        let Some(line) = self.lines.get_mut(index) else { return };
+        let arrived = line.to_modem.take(self.baud, now);
+        if !arrived.octets.is_empty() {
+            self.act(now, index, |modem| modem.handle_input(now, &arrived.octets));
+            self.print(now, arrived.at, index);
+        }
+    }
+
+    /// Puts on the line what the modem says, at `at`.
+    fn print(&mut self, now: Duration, at: Duration, index: usize) {
+        let (Some(line), Some(modem)) = (self.lines.get_mut(index), self.modems.get_mut(index)) else { return };
+        while let Some(piece) = modem.poll_output(now) {
+            line.to_terminal.push(self.baud, at, &piece.bytes, piece.announces);
+        }
     }
 
     fn act<T>(&mut self, now: Duration, index: usize, act: impl FnOnce(&mut Modem) -> T) -> Option<T> {

@@ -44,6 +44,8 @@ pub struct Site {
     pub self_test: String,
     /// `retention`, if it is not the usual one.
     pub retention: String,
+    /// Arguments of the emulator beside its own.
+    pub emulator: Vec<String>,
 }
 
 impl Site {
@@ -62,7 +64,7 @@ impl Site {
         fs::create_dir_all(root.join("dev")).unwrap();
         fs::create_dir_all(root.join("conf")).unwrap();
         let (mail, api, self_test, retention) = <(String, String, String, String)>::default();
-        Self { root, port: lasting_port(), mail_port: 0, sims, mail, api, self_test, retention }
+        Self { root, port: lasting_port(), mail_port: 0, sims, mail, api, self_test, retention, emulator: Vec::new() }
     }
 
     pub fn root(&self) -> &Path {

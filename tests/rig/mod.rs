@@ -68,8 +68,8 @@ impl Rig {
         let mut site = Site::new(root, modems);
         site.issue_certificate();
         let mail = start_mail_server(&mut site);
-        let emulator = start_emulator(&site, modems);
         adapt(&mut site);
+        let emulator = start_emulator(&site, modems);
         site.write();
         let control = root.join("control");
         until("the emulator's control socket", || control.exists());
@@ -301,6 +301,7 @@ fn start_emulator(site: &Site, modems: usize) -> Process {
     let mut command = Command::new(binary());
     command.arg("emulate").args(["--modems", &modems.to_string()]);
     command.arg("--dir").arg(root.join("dev")).arg("--control").arg(root.join("control"));
+    command.args(&site.emulator);
     Process::start(command)
 }
 

@@ -4,6 +4,7 @@
 //! waits for its text without holding up any of them.
 
 mod balance;
+mod begun;
 mod poll;
 mod requests;
 mod sim_card;
@@ -284,13 +285,16 @@ impl<'a> Session<'a> {
     async fn take_one(&mut self) -> Result<bool, End> {
         if let Some(pdu) = self.work.handed_over.pop_front() {
             self.take_handed_over(pdu).await?;
-        } else if self.work.sweep || self.work.announced.iter().filter(|(memory, _)| self.sweeps(*memory)).count() > 1 {
-            // Several are listed together: two equal ones that are there at once are two messages, while one that comes
-            // after the other was deleted is a repeat.
+        } else if self.work.sweep {
             self.work.sweep = false;
-            let memories = &self.equipment.memories;
-            self.work.announced.retain(|(memory, _)| !memories.contains(memory));
+            self.announced_in_sweep();
             self.sweep().await?;
+        } else if self.work.announced.iter().filter(|(memory, _)| self.sweeps(*memory)).count() > 1 {
+            // Several are listed together: that takes the fewest octets, and two equal ones that are there at once are two
+            // messages, while one that comes after the other was deleted is a repeat.
+            for memory in self.announced_in_sweep() {
+                self.take_announced(memory).await?;
+            }
         } else if let Some((memory, index)) = self.work.announced.pop_front() {
             self.fetch(memory, index).await?;
         } else if let Some(cusd) = self.work.ussd.pop_front() {
@@ -299,6 +303,16 @@ impl<'a> Session<'a> {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// Strikes off what a sweep finds; the memories that it is announced in.
+    fn announced_in_sweep(&mut self) -> Vec<Memory> {
+        let memories = self.equipment.memories.clone();
+        let announced = std::mem::take(&mut self.work.announced);
+        let (swept, rest) = announced.into_iter().partition(|(memory, _)| memories.contains(memory));
+        let swept: VecDeque<_> = swept;
+        self.work.announced = rest;
+        memories.into_iter().filter(|memory| swept.iter().any(|(announced, _)| announced == memory)).collect()
     }
 
     /// Runs a command. The outer error ends the session, the inner one is the modem's answer.

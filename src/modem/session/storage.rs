@@ -1,4 +1,9 @@
 //! What came in: committed first, deleted or acknowledged after.
+//!
+//! The line should not idle over a commit: what one listing brought is committed together, and that a copy is gone is told
+//! to the store without waiting for it.
+
+use std::collections::VecDeque;
 
 use tokio::time::{Duration, Instant};
 use tracing::{debug, info, warn};
@@ -9,14 +14,18 @@ use super::{
         intake::{Taken, commit},
     },
     End, MOST_HELD_BACK, Session,
+    begun::Begun,
 };
 use crate::{
-    at::{Command, ListedPdu, Memory, Urc},
+    at::{Command, ListedPdu, Memory, Response, Urc},
     store::{SegmentKey, StoreError},
 };
 
 /// How soon the memories are swept again after the store refused something.
 const BLOCKED_INTERVAL: Duration = Duration::from_secs(5);
+/// Commits of one listing that are under way at once. They share a flush to the disk, and the mailbox of the store has room
+/// for those of every modem.
+const SIDE_BY_SIDE: usize = 8;
 /// `<stat>` 0 and 1 are received messages; 2 and 3 are drafts and copies of sent ones (TS 27.005 3.1).
 const RECEIVED_READ: u8 = 1;
 
@@ -123,26 +132,7 @@ impl Session<'_> {
                 storage.extend(usage);
                 continue;
             };
-            let received: Vec<(u16, ListedPdu)> = response
-                .listed()
-                .into_iter()
-                .filter(|entry| entry.status <= RECEIVED_READ)
-                .filter_map(|entry| entry.index.map(|index| (index, entry)))
-                .collect();
-            if !response.truncated {
-                self.listed(memory, received.iter().map(|(index, _)| *index).collect()).await;
-            }
-            // All are committed before the first is deleted: two equal ones are two messages, and no repeats.
-            let mut saved = Vec::with_capacity(received.len());
-            for (index, entry) in received {
-                let Some(pdu) = self.reliable(index, entry).await? else { continue };
-                let Some(key) = self.save(memory, index, &pdu).await else { break };
-                saved.push((index, key));
-            }
-            let mut deleted = false;
-            for (index, key) in saved {
-                deleted |= self.delete(index, key).await?;
-            }
+            let Emptied { deleted, .. } = self.empty(memory, &response).await?;
             let after = match self.command(Command::memory_use()).await? {
                 Ok(response) => response.memory_use().into_iter().next(),
                 Err(_) => usage,
@@ -155,6 +145,92 @@ impl Session<'_> {
         }
         self.seen.storage = storage;
         self.publish();
+        Ok(())
+    }
+
+    /// Lists one memory because several messages were announced in it, and takes all it holds. Nothing else is asked: how
+    /// full it is matters only if something stays there, or much was there when it was last looked at.
+    pub(super) async fn take_announced(&mut self, memory: Memory) -> Result<(), End> {
+        if !self.select(memory).await? {
+            self.work.sweep = true;
+            return Ok(());
+        }
+        let Ok(response) = self.command(Command::list()).await? else {
+            self.work.sweep = true;
+            return Ok(());
+        };
+        let Emptied { deleted, stays } = self.empty(memory, &response).await?;
+        if response.truncated && deleted {
+            self.work.sweep = true;
+        } else if stays || self.seen.storage.iter().any(|usage| usage.used * 2 > usage.total) {
+            self.look_at_use().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes everything received that a listing shows.
+    async fn empty(&mut self, memory: Memory, response: &Response) -> Result<Emptied, End> {
+        let received: Vec<(u16, ListedPdu)> = response
+            .listed()
+            .into_iter()
+            .filter(|entry| entry.status <= RECEIVED_READ)
+            .filter_map(|entry| entry.index.map(|index| (index, entry)))
+            .collect();
+        if !response.truncated {
+            self.listed(memory, received.iter().map(|(index, _)| *index).collect()).await;
+        }
+        let count = received.len();
+        let mut pdus = Vec::with_capacity(count);
+        for (index, entry) in received {
+            if let Some(pdu) = self.reliable(index, entry).await? {
+                pdus.push((index, pdu));
+            }
+        }
+        // All are committed before the first is deleted: two equal ones are two messages, and no repeats.
+        let mut gone = 0;
+        for (index, key) in self.save_all(memory, &pdus).await {
+            gone += usize::from(self.delete(index, key).await?);
+        }
+        Ok(Emptied { deleted: gone > 0, stays: gone < count })
+    }
+
+    /// Commits what was listed, in its order. Those that the store has.
+    async fn save_all(&mut self, memory: Memory, pdus: &[(u16, String)]) -> Vec<(u16, SegmentKey)> {
+        let (context, receiver) = (self.context, &self.receiver);
+        let mut results = Vec::with_capacity(pdus.len());
+        let mut under_way: VecDeque<(u16, Begun<'_, _>)> = VecDeque::with_capacity(SIDE_BY_SIDE);
+        for (index, pdu) in pdus {
+            if under_way.len() == SIDE_BY_SIDE
+                && let Some((index, begun)) = under_way.pop_front()
+            {
+                let result: Result<Taken, StoreError> = begun.answer().await;
+                let failed = result.is_err();
+                results.push((index, result));
+                if failed {
+                    break;
+                }
+            }
+            let call = commit(context, receiver, memory.as_str(), Some(*index), pdu);
+            under_way.push_back((*index, Begun::new(call).await));
+        }
+        for (index, begun) in under_way {
+            results.push((index, begun.answer().await));
+        }
+        let mut saved = Vec::with_capacity(results.len());
+        for (index, result) in results {
+            saved.extend(self.saved(result).await.map(|key| (index, key)));
+        }
+        saved
+    }
+
+    /// Asks how full the selected memory is.
+    async fn look_at_use(&mut self) -> Result<(), End> {
+        let Ok(response) = self.command(Command::memory_use()).await? else { return Ok(()) };
+        let Some(usage) = response.memory_use().into_iter().next() else { return Ok(()) };
+        if let Some(known) = self.seen.storage.iter_mut().find(|known| known.name == usage.name) {
+            *known = usage;
+            self.publish();
+        }
         Ok(())
     }
 
@@ -176,7 +252,13 @@ impl Session<'_> {
 
     /// Commits a stored message; `None` if the store cannot.
     async fn save(&mut self, memory: Memory, index: u16, pdu: &str) -> Option<SegmentKey> {
-        match commit(self.context, &self.receiver, memory.as_str(), Some(index), pdu).await {
+        let result = commit(self.context, &self.receiver, memory.as_str(), Some(index), pdu).await;
+        self.saved(result).await
+    }
+
+    /// What a commit means for the copy on the SIM and for health.
+    async fn saved(&mut self, result: Result<Taken, StoreError>) -> Option<SegmentKey> {
+        match result {
             Ok(Taken { key, self_test }) => {
                 self.unblock();
                 self.note_self_test(self_test).await;
@@ -216,15 +298,18 @@ impl Session<'_> {
         Ok(found.is_some_and(|found| found.pdu.eq_ignore_ascii_case(&key.pdu)))
     }
 
+    /// Tells the store that a copy is gone. Nothing waits for it: what comes into the same place is committed after it, and
+    /// a record that a crash takes is made good by the next sweep.
     async fn forget_copy(&self, key: SegmentKey) {
-        if let Err(error) = self.context.store.segment_deleted(key).await {
-            // Harmless: the next sweep of this memory tells the store the same.
+        if let Begun::Answered(Err(error)) = Begun::new(self.context.store.segment_deleted(key)).await {
             debug!(modem = %self.context.slot().id, %error, "cannot record a deletion");
         }
     }
 
+    /// Tells the store what a memory holds. Nothing waits for it: what is listed is committed after it.
     async fn listed(&self, memory: Memory, present: Vec<u16>) {
-        if let Err(error) = self.context.store.storage_listed(&self.receiver.sim, memory.as_str(), present).await {
+        let call = self.context.store.storage_listed(&self.receiver.sim, memory.as_str(), present);
+        if let Begun::Answered(Err(error)) = Begun::new(call).await {
             debug!(modem = %self.context.slot().id, %error, "cannot record a listing");
         }
     }
@@ -273,6 +358,14 @@ impl Session<'_> {
             }
         }
     }
+}
+
+/// What became of a listing.
+struct Emptied {
+    /// Something was deleted.
+    deleted: bool,
+    /// Something of it is still there.
+    stays: bool,
 }
 
 /// Whether the PDU has the announced length. It counts the TPDU, before which the service centre's address stands.

@@ -250,6 +250,41 @@ async fn equal_messages_that_lie_there_together_are_all_kept() {
 }
 
 #[tokio::test]
+async fn several_announced_at_once_cost_one_listing_and_a_deletion_each() {
+    let bench = Bench::new();
+    let session = bench.start();
+    bench.swept().await;
+    bench.until("calm", |bench| bench.told("AT+CUSD") > 0).await;
+    let before = bench.modem().told.len();
+    let notices: Vec<String> = (1..=12).map(|index| format!("+CMTI: \"SM\",{index}")).collect();
+    bench.modem().sim.extend((1..=12).map(|index| (index, if index % 2 == 0 { PDU } else { OTHER }.to_owned())));
+    session.notices.send(notices.join("\r\n\r\n")).await.unwrap();
+    bench.until("an empty SIM", |bench| bench.modem().sim.is_empty()).await;
+    let mut expected = vec!["AT+CMGL=4".to_owned()];
+    expected.extend((1..=12).map(|index| format!("AT+CMGD={index}")));
+    assert_eq!(bench.modem().told[before..], expected);
+    assert_eq!(bench.inbox().await.len(), 12, "equal ones that are there at once are two messages");
+    // The record of a deletion goes before whatever comes into the same place: an equal one is a repeat now.
+    bench.modem().sim.insert(3, OTHER.to_owned());
+    session.notices.send("+CMTI: \"SM\",3".to_owned()).await.unwrap();
+    bench.until("an empty SIM", |bench| bench.modem().sim.is_empty()).await;
+    assert_eq!(bench.inbox().await.len(), 12);
+    assert_eq!(bench.told("AT+CMGD"), 13);
+}
+
+#[tokio::test]
+async fn what_was_announced_and_stays_is_counted() {
+    let bench = Bench::new();
+    let session = bench.start();
+    bench.swept().await;
+    bench.answers("AT+CMGD=2", "+CMS ERROR: 500\r\n");
+    bench.modem().sim.extend([(1, PDU.to_owned()), (2, OTHER.to_owned())]);
+    session.notices.send("+CMTI: \"SM\",1\r\n\r\n+CMTI: \"SM\",2".to_owned()).await.unwrap();
+    bench.until("the one that stays", |bench| bench.seen.borrow().storage == (1, 20)).await;
+    assert_eq!(bench.inbox().await.len(), 2);
+}
+
+#[tokio::test]
 async fn nothing_is_deleted_or_confirmed_that_the_store_does_not_have() {
     let bench = Bench::new();
     let session = bench.start();
