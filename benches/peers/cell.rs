@@ -19,7 +19,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
     pub median: Option<f64>,
-    /// Each differing remark once, in the order of the runs.
+    /// The first remark, and whether others differ; how many runs have no value.
     pub remarks: Vec<String>,
 }
 
@@ -42,12 +42,11 @@ impl Outcome {
 impl Cell {
     pub fn of(outcomes: &[Outcome]) -> Self {
         let values: Vec<f64> = outcomes.iter().filter_map(Outcome::value).collect();
-        let mut remarks: Vec<String> = Vec::new();
-        for remark in outcomes.iter().filter_map(Outcome::remark) {
-            if !remarks.iter().any(|known| known == remark) {
-                remarks.push(remark.to_owned());
-            }
-        }
+        let mut all = outcomes.iter().filter_map(Outcome::remark);
+        let first = all.next();
+        let alike = all.all(|other| Some(other) == first);
+        let more = if alike { "" } else { " (other runs alike)" };
+        let mut remarks: Vec<String> = first.map(|first| format!("{first}{more}")).into_iter().collect();
         let without = outcomes.iter().filter(|outcome| outcome.value().is_none()).count();
         if without > 0 && !values.is_empty() {
             remarks.push(format!("{without} of {} runs without a value", outcomes.len()));
@@ -109,6 +108,11 @@ mod tests {
             (vec![unable("no"), unable("no")], None, vec!["no"]),
             (vec![unable("no"), Outcome::Value(3.0)], Some(3.0), vec!["no", "1 of 2 runs without a value"]),
             (vec![Outcome::Partial(4.0, "half".to_owned())], Some(4.0), vec!["half"]),
+            (
+                vec![Outcome::Partial(4.0, "4 of 9".to_owned()), Outcome::Partial(5.0, "5 of 9".to_owned())],
+                Some(4.5),
+                vec!["4 of 9 (other runs alike)"],
+            ),
         ];
         for (outcomes, median, remarks) in table {
             let cell = Cell::of(&outcomes);

@@ -31,7 +31,8 @@ const FOLDERS: [&str; 5] = ["outgoing", "checked", "incoming", "sent", "failed"]
 pub fn described(tuned: bool) -> String {
     let tuning = if tuned { format!("{TUNED}{TUNED_MODEM}") } else { String::new() };
     let options = format!("{USUAL}incoming = yes\n{tuning}");
-    format!("{}; messages out are files moved to outgoing/", options.trim_end().replace('\n', "; "))
+    let options = options.trim_end().replace('\n', "; ");
+    format!("{options}; messages out are files moved to outgoing/; smsd syncs its lock files and no message (strace)")
 }
 
 pub struct Smstools {

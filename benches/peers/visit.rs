@@ -173,7 +173,7 @@ impl<'a> Site<'a> {
             }
         }
         let took = last.filter(|_| tally.is_complete()).map(|last| last - began);
-        Ok(burst(IN, &tally, took, lost, used, self.plan.patience))
+        Ok(burst(IN, &tally, took, Some(lost), used, self.plan.patience))
     }
 
     /// All at once to outside, spread evenly; the ledger of the service centre judges.
@@ -208,7 +208,8 @@ impl<'a> Site<'a> {
         }
         let took = last.filter(|_| tally.is_complete()).map(|last| last - began);
         // What was not sent may be in a queue still: nobody can tell from outside.
-        Ok(burst(OUT, &tally, took, 0, used, self.plan.patience))
+        let lost = took.map(|_| 0);
+        Ok(burst(OUT, &tally, took, lost, used, self.plan.patience))
     }
 }
 
@@ -236,7 +237,7 @@ fn burst(
     figures: [Figure; 6],
     tally: &Tally,
     took: Option<Duration>,
-    lost: usize,
+    lost: Option<usize>,
     used: Usage,
     patience: Duration,
 ) -> Findings {
@@ -255,7 +256,7 @@ fn burst(
     let outcomes = [
         outcome(seconds),
         outcome(each / seconds),
-        Outcome::Value(lost as f64),
+        lost.map_or_else(|| Outcome::Unable("lost or still waiting".to_owned()), |lost| Outcome::Value(lost as f64)),
         Outcome::Value(tally.doubled() as f64),
         per_message(share),
         per_message(used.written as f64 / 1024.0),
