@@ -8,8 +8,8 @@ DESTDIR ?=
 export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench hostile soak fuzz fault mutants breaks fmt lint deny install uninstall deps build package-files \
-	deb sbom licences cross cross-tests cross-test test-image boot image-test image defconfig-check
+.PHONY: help demo test bench bench-peers hostile soak fuzz fault mutants breaks fmt lint deny install uninstall deps build \
+	package-files deb sbom licences cross cross-tests cross-test test-image boot image-test image defconfig-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,14 @@ bench: ## the benchmarks (some minutes); single paths are compared with the run 
 	@scripts/setup
 	$(CARGO) bench --locked --no-fail-fast
 	@echo "The figures of single paths are kept in target/criterion, as estimates.json in a folder each."
+
+# MODEMS RUNS SMS PROBES IDLE PATIENCE CASES LINE PEERS: sizes and choices, of which benches/peers/plan.rs knows the usual
+# ones. All of it takes hours; MODEMS=1,4 RUNS=1 SMS=50 LINE=instant IDLE=2 is a look.
+bench-peers: build ## this daemon beside gammu-smsd and smstools (MODEMS= RUNS= SMS= LINE= ...), to target/bench-peers
+	@scripts/setup bench-peers
+	SMSGATE_BINARY="$(CURDIR)/target/release/smsgate" MODEMS="$(MODEMS)" RUNS="$(RUNS)" SMS="$(SMS)" PROBES="$(PROBES)" \
+		IDLE="$(IDLE)" PATIENCE="$(PATIENCE)" CASES="$(CASES)" LINE="$(LINE)" PEERS="$(PEERS)" \
+		$(CARGO) bench --locked --bench peers
 
 hostile: build ## every attack of tests/hostile at full size, some minutes with nothing else running
 	@scripts/setup
