@@ -176,22 +176,10 @@ impl Channel {
         }
     }
 
-    /// A command would be taken now.
-    #[must_use]
-    pub const fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle)
-    }
-
-    /// A PDU was handed over and its final result is awaited: do not cut the line now.
-    #[must_use]
-    pub const fn is_submitting(&self) -> bool {
-        matches!(self.state, State::Final)
-    }
-
     /// Starts a command.
     ///
     /// # Errors
-    /// [`Busy`] unless the channel [is idle](Self::is_idle).
+    /// [`Busy`] while another command runs, and where the modem is out of step or gone.
     pub fn submit(&mut self, now: Instant, command: Command) -> Result<CommandId, Busy> {
         match self.state {
             State::Idle => {}

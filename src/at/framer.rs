@@ -23,7 +23,7 @@ pub enum Item {
 }
 
 /// Cuts a byte stream into [`Item`]s.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Framer {
     line: Vec<u8>,
     after_cr: bool,
@@ -61,11 +61,6 @@ impl Framer {
                 None
             }
         }
-    }
-
-    /// Forgets an unfinished line: the port was reopened or noise was skipped.
-    pub fn reset(&mut self) {
-        *self = Self::default();
     }
 
     /// Octets held.
@@ -123,6 +118,43 @@ mod tests {
         assert_eq!(items(b"\0> "), [Item::Prompt]);
         assert_eq!(items(b"AT+CMGS=1\r> \r\nOK\r\n"), [line(b"AT+CMGS=1"), Item::Prompt, line(b"OK")]);
         assert_eq!(items(b">x > \r\n"), [line(b">x > ")]);
+    }
+
+    /// TS 27.005 3.5.1: a greater-than sign and a blank. Noise of up to 15 octets before them is passed over.
+    #[test]
+    fn noise_before_a_prompt_is_bounded() {
+        for (noise, text, prompts, found) in [
+            (0, "> ", true, true),
+            (14, "> ", true, true),
+            (15, "> ", true, false),
+            (20, "> ", true, false),
+            (0, "> ", false, false), // inside a USSD text
+            (0, " ", true, false),
+            (0, ">> ", true, false),
+            (0, "x ", true, false),
+        ] {
+            let mut framer = Framer::new();
+            let octets = std::iter::repeat_n(0, noise).chain(text.bytes());
+            let items: Vec<Item> = octets.filter_map(|octet| framer.push(octet, prompts)).collect();
+            assert_eq!(items, if found { vec![Item::Prompt] } else { vec![] }, "{noise} {text:?} {prompts}");
+            assert_eq!(framer.held(), if found { 0 } else { noise + text.len() }, "{noise} {text:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_line_is_kept_whole_and_one_octet_more_drops_it() {
+        for (octets, item) in [(MAX_LINE, line(&[b'x'; MAX_LINE])), (MAX_LINE + 1, Item::Overflow)] {
+            let mut framer = Framer::new();
+            assert!((0..octets).all(|_| framer.push(b'x', true).is_none()));
+            assert_eq!(framer.push(b'\r', true), Some(item));
+        }
+    }
+
+    #[test]
+    fn a_prompt_in_a_line_too_long_is_no_prompt() {
+        let mut framer = Framer::new();
+        let octets = std::iter::repeat_n(b'x', MAX_LINE + 1).chain(*b"> ");
+        assert!(octets.into_iter().all(|octet| framer.push(octet, true).is_none()));
     }
 
     #[test]
