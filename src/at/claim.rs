@@ -377,7 +377,11 @@ mod tests {
         for (octets, given_out) in [(MAX_LINE, false), (MAX_LINE + 1, true)] {
             let mut claims = opened(Instant::now(), &[head]);
             let line = "x".repeat(octets - head.len() - 1); // and the line end between them
-            assert_eq!(text_of(claims.extend_ussd(line.as_bytes())), given_out.then(|| format!("\n{line}")), "{octets}");
+            assert_eq!(
+                text_of(claims.extend_ussd(line.as_bytes())),
+                given_out.then(|| format!("\n{line}")),
+                "{octets}"
+            );
         }
     }
 }

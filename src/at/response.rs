@@ -362,7 +362,8 @@ mod tests {
     #[test]
     fn states_of_registration_and_those_that_carry_messages() {
         use RegistrationState as S;
-        let states = [S::Off, S::Home, S::Searching, S::Denied, S::Unknown, S::Roaming, S::Home, S::Roaming, S::Unknown];
+        let states =
+            [S::Off, S::Home, S::Searching, S::Denied, S::Unknown, S::Roaming, S::Home, S::Roaming, S::Unknown];
         for (stat, state) in (0..).zip(states) {
             assert_eq!(RegistrationState::of(stat), state, "{stat}");
             assert_eq!(state.is_registered(), [1, 5, 6, 7].contains(&stat), "{stat}");

@@ -237,7 +237,8 @@ mod tests {
     /// Of the notices of a start only the first say that all commands before them are forgotten.
     #[test]
     fn a_start_has_one_beginning() {
-        for (line, boot) in [("RDY", true), ("^SYSSTART", true), ("SMS Ready", false), ("^SIMST:1", false), ("RING", false)]
+        for (line, boot) in
+            [("RDY", true), ("^SYSSTART", true), ("SMS Ready", false), ("^SIMST:1", false), ("RING", false)]
         {
             assert_eq!(Urc::parse(line).map(|urc| urc.is_boot()), Some(boot), "{line}");
         }

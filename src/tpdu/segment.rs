@@ -330,6 +330,17 @@ mod tests {
         }
     }
 
+    /// Receivers that do not know a table show wrong letters: where UCS-2 takes no more segments, it is taken.
+    #[test]
+    fn national_tables_that_save_nothing_are_not_used() {
+        let single_shift = Alphabets { single_shift: vec![Language::Turkish], locking_shift: vec![] };
+        for (count, segments, alphabet) in [(70, 1, Alphabet::Ucs2), (71, 1, Alphabet::Gsm7), (100, 2, Alphabet::Ucs2)]
+        {
+            let found = segment_with(&"ğ".repeat(count), NARROW, None, &single_shift).unwrap();
+            assert_eq!((found.len(), found[0].data_coding.alphabet()), (segments, alphabet), "{count}");
+        }
+    }
+
     #[test]
     fn national_segments_leave_room_for_their_elements() {
         let text = "ğ".to_owned() + &"x".repeat(400);

@@ -131,7 +131,11 @@ fn the_pdu_goes_out_at_the_prompt_and_at_nothing_else() {
     ] {
         let mut dialogue = Dialogue::running(submission());
         dialogue.hears(input);
-        assert_eq!((dialogue.sent(), dialogue.told()), (sent.iter().map(|s| (*s).to_owned()).collect(), told), "{input:?}");
+        assert_eq!(
+            (dialogue.sent(), dialogue.told()),
+            (sent.iter().map(|s| (*s).to_owned()).collect(), told),
+            "{input:?}"
+        );
     }
 }
 
@@ -214,12 +218,14 @@ fn a_silent_modem_is_asked_fifteen_times() {
 
 #[test]
 fn a_port_that_is_gone_ends_its_command_and_says_whether_the_pdu_had_left() {
-    for (mut dialogue, after_payload) in
-        [(Dialogue::running(Command::signal()), false), (Dialogue::submitting(), true)]
+    for (mut dialogue, after_payload) in [(Dialogue::running(Command::signal()), false), (Dialogue::submitting(), true)]
     {
         dialogue.channel.close();
         let told = dialogue.told();
-        assert_eq!(told.iter().filter_map(completed).collect::<Vec<_>>(), [&Err(CommandError::Closed { after_payload })]);
+        assert_eq!(
+            told.iter().filter_map(completed).collect::<Vec<_>>(),
+            [&Err(CommandError::Closed { after_payload })]
+        );
         assert_eq!(dialogue.due(), None);
         assert_eq!(dialogue.channel.submit(dialogue.now, Command::signal()), Err(Busy::Unresponsive));
     }
