@@ -343,11 +343,10 @@ mod tests {
     }
 
     fn text_of(urc: Option<Urc>) -> Option<String> {
-        match urc {
-            Some(Urc::Cusd(Cusd { text: Some(text), .. })) => Some(String::from_utf8(text).unwrap()),
-            None => None,
-            other => panic!("{other:?}"),
-        }
+        urc.map(|urc| {
+            let Urc::Cusd(Cusd { text: Some(text), .. }) = urc else { panic!("{urc:?}") };
+            String::from_utf8(text).unwrap()
+        })
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub enum Item {
 }
 
 /// Cuts a byte stream into [`Item`]s.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Framer {
     line: Vec<u8>,
     after_cr: bool,
@@ -69,11 +69,9 @@ impl Framer {
         self.line.len()
     }
 
-    /// `>` and nothing else but control octets so far.
+    /// `>` and nothing else but control octets so far. Of a line being dropped nothing is held.
     fn at_prompt(&self) -> bool {
-        !self.dropping
-            && self.line.len() < 16
-            && self.line.iter().filter(|octet| !octet.is_ascii_control()).eq(std::iter::once(&b'>'))
+        self.line.len() < 16 && self.line.iter().filter(|octet| !octet.is_ascii_control()).eq(std::iter::once(&b'>'))
     }
 }
 
@@ -120,7 +118,7 @@ mod tests {
         assert_eq!(items(b">x > \r\n"), [line(b">x > ")]);
     }
 
-    /// TS 27.005 3.5.1: a greater-than sign and a blank. Noise of up to 15 octets before them is passed over.
+    /// TS 27.005 3.5.1: a greater-than sign and a blank. Noise of up to 14 octets before them is passed over.
     #[test]
     fn noise_before_a_prompt_is_bounded() {
         for (noise, text, prompts, found) in [
@@ -151,10 +149,12 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_in_a_line_too_long_is_no_prompt() {
+    fn nothing_of_a_line_too_long_is_held_and_no_prompt_is_seen_in_it() {
         let mut framer = Framer::new();
-        let octets = std::iter::repeat_n(b'x', MAX_LINE + 1).chain(*b"> ");
-        assert!(octets.into_iter().all(|octet| framer.push(octet, true).is_none()));
+        assert!((0..=MAX_LINE).all(|_| framer.push(b'x', true).is_none()));
+        for octet in *b"> and more" {
+            assert_eq!((framer.push(octet, true), framer.held()), (None, 0));
+        }
     }
 
     #[test]

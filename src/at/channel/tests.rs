@@ -50,13 +50,12 @@ impl Dialogue {
     fn answer(&mut self) -> (Vec<String>, Vec<Urc>) {
         let mut notices = Vec::new();
         for event in self.told() {
-            match event {
-                Event::Unsolicited(urc) => notices.push(urc),
-                Event::Completed { result: Ok(response), .. } => {
-                    return (response.lines.into_iter().map(|line| line.text).collect(), notices);
-                }
-                other => panic!("{other:?}"),
+            if let Event::Unsolicited(urc) = event {
+                notices.push(urc);
+                continue;
             }
+            let Event::Completed { result: Ok(response), .. } = event else { panic!("{event:?}") };
+            return (response.lines.into_iter().map(|line| line.text).collect(), notices);
         }
         panic!("no answer, but {notices:?}")
     }
