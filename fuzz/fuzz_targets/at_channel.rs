@@ -157,5 +157,5 @@ fn read(response: &Response) {
     assert!(response.signal().is_none_or(|signal| signal.strength <= 31 || signal.strength == 99));
     assert!(response.listed().len() <= response.lines.len());
     let maker = response.value().unwrap_or_default();
-    let _ = Profile::detect(maker, response.first_line().unwrap_or_default());
+    let _ = Profile::detect(maker, response.lines.first().map_or("", |line| line.text.as_str()));
 }

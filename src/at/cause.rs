@@ -320,6 +320,17 @@ mod tests {
     }
 
     #[test]
+    fn what_passes_while_a_modem_starts() {
+        for (code, starting) in [(10, false), (14, true), (314, false), (515, true)] {
+            assert_eq!(CmeError::Code(code).is_starting(), starting, "{code}");
+        }
+        for (code, starting) in [(14, false), (310, false), (314, true), (515, false)] {
+            assert_eq!(CmsError::Code(code).is_starting(), starting, "{code}");
+        }
+        assert!(!CmeError::Verbose("SIM busy?".to_owned()).is_starting());
+    }
+
+    #[test]
     fn tables_are_sorted_and_without_repeats() {
         for table in [CME, CMS] {
             assert!(table.iter().zip(table.iter().skip(1)).all(|(a, b)| a.0 < b.0));

@@ -176,22 +176,10 @@ impl Channel {
         }
     }
 
-    /// A command would be taken now.
-    #[must_use]
-    pub const fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle)
-    }
-
-    /// A PDU was handed over and its final result is awaited: do not cut the line now.
-    #[must_use]
-    pub const fn is_submitting(&self) -> bool {
-        matches!(self.state, State::Final)
-    }
-
     /// Starts a command.
     ///
     /// # Errors
-    /// [`Busy`] unless the channel [is idle](Self::is_idle).
+    /// [`Busy`] while another command runs, and where the modem is out of step or gone.
     pub fn submit(&mut self, now: Instant, command: Command) -> Result<CommandId, Busy> {
         match self.state {
             State::Idle => {}
@@ -508,29 +496,4 @@ fn is_change_of_registration(prefix: &str, parameters: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::at::PduHex;
-
-    /// Submits, is told this while the result is awaited, and hears nothing more: after how many seconds it gives up.
-    fn given_up_after(notice: &str) -> u64 {
-        let (start, mut channel) = (Instant::now(), Channel::new());
-        let command = Command::submit(PduHex::new("00").unwrap(), 0).within(Duration::from_secs(130));
-        channel.submit(start, command).unwrap();
-        channel.handle_input(start, b"\r\n> ");
-        channel.handle_input(start, format!("\r\n{notice}\r\n").as_bytes());
-        let end = channel.poll_timeout().unwrap();
-        channel.handle_timeout(end);
-        let result = std::iter::from_fn(|| channel.poll_event())
-            .find_map(|event| if let Event::Completed { result, .. } = event { Some(result) } else { None });
-        assert_eq!(result, Some(Err(CommandError::TimedOut { after_payload: true })), "{notice}");
-        (end - start).as_secs()
-    }
-
-    #[test]
-    fn a_modem_that_starts_anew_over_a_submission_is_not_waited_for_as_long() {
-        for (notice, seconds) in [("RDY", 10), ("^SYSSTART", 10), ("SMS READY", 130), ("+CMTI: \"SM\",1", 130)] {
-            assert_eq!(given_up_after(notice), seconds, "{notice}");
-        }
-    }
-}
+mod tests;

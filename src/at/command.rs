@@ -147,7 +147,6 @@ pub struct Command {
     accept: Accept,
     payload: Option<PduHex>,
     deadline: Duration,
-    repeatable: bool,
     secret: bool,
 }
 
@@ -189,12 +188,6 @@ impl Command {
         self.deadline
     }
 
-    /// Whether running it twice does no harm.
-    #[must_use]
-    pub const fn repeatable(&self) -> bool {
-        self.repeatable
-    }
-
     /// Whether its bytes must not be logged.
     #[must_use]
     pub const fn secret(&self) -> bool {
@@ -209,11 +202,11 @@ impl Command {
     }
 
     const fn fixed(text: &'static str, accept: Accept, deadline: Duration) -> Self {
-        Self { text: Cow::Borrowed(text), accept, payload: None, deadline, repeatable: true, secret: false }
+        Self { text: Cow::Borrowed(text), accept, payload: None, deadline, secret: false }
     }
 
     const fn made(text: String, accept: Accept, deadline: Duration) -> Self {
-        Self { text: Cow::Owned(text), accept, payload: None, deadline, repeatable: true, secret: false }
+        Self { text: Cow::Owned(text), accept, payload: None, deadline, secret: false }
     }
 }
 
@@ -307,7 +300,7 @@ impl Command {
     #[must_use]
     pub fn enter_pin(pin: &SimPin) -> Self {
         let text = format!("AT+CPIN=\"{}\"", pin.0.expose_secret());
-        Self { repeatable: false, secret: true, ..Self::made(text, Accept::Nothing, SIM) }
+        Self { secret: true, ..Self::made(text, Accept::Nothing, SIM) }
     }
 
     /// `AT+CPINR`: tries left (TS 27.007 8.65).
@@ -482,15 +475,13 @@ impl Command {
     /// `AT+CNMA`: what was handed over is safe here.
     #[must_use]
     pub const fn acknowledge() -> Self {
-        let mut command = Self::fixed("AT+CNMA", Accept::Nothing, QUICK);
-        command.repeatable = false;
-        command
+        Self::fixed("AT+CNMA", Accept::Nothing, QUICK)
     }
 
     /// `AT+CNMA=2`: what was handed over before is not safe here; the network shall send it again (RP-ERROR).
     #[must_use]
-    pub fn send_back() -> Self {
-        Self { repeatable: false, ..Self::fixed("AT+CNMA=2", Accept::Nothing, QUICK) }
+    pub const fn send_back() -> Self {
+        Self::fixed("AT+CNMA=2", Accept::Nothing, QUICK)
     }
 
     /// `AT+CMGL=4`: every message in the memory (PDU mode).
@@ -508,7 +499,7 @@ impl Command {
     /// `AT+CMGD=`: deletes one message. There is no constructor that deletes more.
     #[must_use]
     pub fn delete(index: u16) -> Self {
-        Self { repeatable: false, ..Self::made(format!("AT+CMGD={index}"), Accept::Nothing, SIM) }
+        Self::made(format!("AT+CMGD={index}"), Accept::Nothing, SIM)
     }
 
     /// `AT+CMMS=1`: keep the link open, more parts follow.
@@ -521,7 +512,7 @@ impl Command {
     #[must_use]
     pub fn submit(pdu: PduHex, tpdu_octets: usize) -> Self {
         let made = Self::made(format!("AT+CMGS={tpdu_octets}"), Accept::Prefixes(&["+CMGS:"]), NETWORK);
-        Self { payload: Some(pdu), repeatable: false, ..made }
+        Self { payload: Some(pdu), ..made }
     }
 }
 
@@ -531,7 +522,7 @@ impl Command {
     #[must_use]
     pub fn ussd(request: &UssdRequest) -> Self {
         let text = format!("AT+CUSD=1,\"{}\",15", request.as_str());
-        Self { repeatable: false, secret: true, ..Self::made(text, Accept::Nothing, NETWORK) }
+        Self { secret: true, ..Self::made(text, Accept::Nothing, NETWORK) }
     }
 
     /// `AT+CUSD=1`: what the network says is shown, be it asked for or not.
@@ -561,7 +552,23 @@ mod tests {
         let command = Command::enter_pin(&pin);
         assert_eq!(command.text(), "AT+CPIN=\"4711\"");
         assert!(!format!("{pin:?} {command:?} {}", command.name()).contains("4711"));
-        assert!(!command.repeatable());
+    }
+
+    #[test]
+    fn only_codes_of_people_are_hidden_from_logs() {
+        let code = crate::at::UssdCode::parse("*100#").expect("a code");
+        let ussd = UssdRequest::encode(&code, Charset::Gsm, crate::at::UssdStyle::Charset);
+        let pin = SimPin::new(&SecretString::from("4711")).expect("valid");
+        for (command, text, name) in [
+            (Command::ussd(&ussd), "AT+CUSD=1,\"*100#\",15", "AT+CUSD"),
+            (Command::enter_pin(&pin), "AT+CPIN=\"4711\"", "AT+CPIN"),
+            (Command::delete(7), "AT+CMGD=7", "AT+CMGD=7"),
+            (Command::attention(), "AT", "AT"),
+        ] {
+            assert_eq!((command.text(), command.name()), (text, name));
+            assert_eq!(command.secret(), text != name, "{name}");
+            assert!(command.payload().is_none(), "{name}");
+        }
     }
 
     #[test]

@@ -63,22 +63,15 @@ impl Framer {
         }
     }
 
-    /// Forgets an unfinished line: the port was reopened or noise was skipped.
-    pub fn reset(&mut self) {
-        *self = Self::default();
-    }
-
     /// Octets held.
     #[must_use]
     pub const fn held(&self) -> usize {
         self.line.len()
     }
 
-    /// `>` and nothing else but control octets so far.
+    /// `>` and nothing else but control octets so far. Of a line being dropped nothing is held.
     fn at_prompt(&self) -> bool {
-        !self.dropping
-            && self.line.len() < 16
-            && self.line.iter().filter(|octet| !octet.is_ascii_control()).eq(std::iter::once(&b'>'))
+        self.line.len() < 16 && self.line.iter().filter(|octet| !octet.is_ascii_control()).eq(std::iter::once(&b'>'))
     }
 }
 
@@ -123,6 +116,45 @@ mod tests {
         assert_eq!(items(b"\0> "), [Item::Prompt]);
         assert_eq!(items(b"AT+CMGS=1\r> \r\nOK\r\n"), [line(b"AT+CMGS=1"), Item::Prompt, line(b"OK")]);
         assert_eq!(items(b">x > \r\n"), [line(b">x > ")]);
+    }
+
+    /// TS 27.005 3.5.1: a greater-than sign and a blank. Noise of up to 14 octets before them is passed over.
+    #[test]
+    fn noise_before_a_prompt_is_bounded() {
+        for (noise, text, prompts, found) in [
+            (0, "> ", true, true),
+            (14, "> ", true, true),
+            (15, "> ", true, false),
+            (20, "> ", true, false),
+            (0, "> ", false, false), // inside a USSD text
+            (0, " ", true, false),
+            (0, ">> ", true, false),
+            (0, "x ", true, false),
+        ] {
+            let mut framer = Framer::new();
+            let octets = std::iter::repeat_n(0, noise).chain(text.bytes());
+            let items: Vec<Item> = octets.filter_map(|octet| framer.push(octet, prompts)).collect();
+            assert_eq!(items, if found { vec![Item::Prompt] } else { vec![] }, "{noise} {text:?} {prompts}");
+            assert_eq!(framer.held(), if found { 0 } else { noise + text.len() }, "{noise} {text:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_line_is_kept_whole_and_one_octet_more_drops_it() {
+        for (octets, item) in [(MAX_LINE, line(&[b'x'; MAX_LINE])), (MAX_LINE + 1, Item::Overflow)] {
+            let mut framer = Framer::new();
+            assert!((0..octets).all(|_| framer.push(b'x', true).is_none()));
+            assert_eq!(framer.push(b'\r', true), Some(item));
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_line_too_long_is_held_and_no_prompt_is_seen_in_it() {
+        let mut framer = Framer::new();
+        assert!((0..=MAX_LINE).all(|_| framer.push(b'x', true).is_none()));
+        for octet in *b"> and more" {
+            assert_eq!((framer.push(octet, true), framer.held()), (None, 0));
+        }
     }
 
     #[test]

@@ -230,4 +230,43 @@ mod tests {
             assert!(!profile.iccid_commands().is_empty() && !profile.pin_counters.is_empty());
         }
     }
+
+    /// Modems that hide behind another name, and modules whose family their maker's name does not tell.
+    #[test]
+    fn a_model_may_tell_what_its_maker_does_not() {
+        for (manufacturer, model, family) in [
+            ("SIMCOM_Ltd", "7600", Family::Simcom),
+            ("Acme", "SIM7600E", Family::Simcom),
+            ("Acme", "SIMCOM_7600", Family::Simcom),
+            ("Acme", "MF190", Family::Zte),
+            ("ZTE", "MF667", Family::Zte),
+            ("Quectel", "M95", Family::Quectel2g),
+            ("", "", Family::Generic),
+        ] {
+            assert_eq!(Profile::detect(manufacturer, model).family, family, "{manufacturer} {model}");
+        }
+    }
+
+    #[test]
+    fn habits_of_each_family() {
+        use Memory::{Me, Sm};
+        let lines = |profile: &Profile| -> Vec<String> {
+            profile.pin_counters.iter().map(|query| query.command().text().to_owned()).collect()
+        };
+        for (family, extra, first_memory, counters, seconds, second_indication) in [
+            (Family::Generic, 0, Sm, vec!["AT+CPINR"], 75, indication(2, 1, None)),
+            (Family::Huawei, 2, Sm, vec!["AT^CPIN?", "AT+CPINR"], 75, indication(1, 1, Some(0))),
+            (Family::QuectelLte, 0, Me, vec!["AT+QPINC=\"SC\"", "AT+CPINR"], 130, indication(2, 1, None)),
+            (Family::Quectel2g, 0, Sm, vec!["AT+QTRPIN", "AT+CPINR"], 130, indication(2, 1, None)),
+            (Family::Simcom, 0, Me, vec!["AT+SPIC", "AT+CPINR"], 90, indication(2, 1, None)),
+            (Family::Zte, 0, Sm, vec!["AT+ZPINPUK?", "AT+CPINR"], 75, indication(1, 1, Some(0))),
+        ] {
+            let profile = Profile::of(family);
+            assert_eq!(profile.extra.len(), extra, "{family:?}");
+            assert_eq!(profile.memories.first(), Some(&first_memory), "{family:?}");
+            assert_eq!(lines(&profile), counters, "{family:?}");
+            assert_eq!(profile.submit_deadline.as_secs(), seconds, "{family:?}");
+            assert_eq!(profile.indications.get(1), Some(&second_indication), "{family:?}");
+        }
+    }
 }

@@ -149,16 +149,10 @@ impl Response {
         Self { lines, truncated: false }
     }
 
-    /// The first line as it is.
-    #[must_use]
-    pub fn first_line(&self) -> Option<&str> {
-        self.lines.first().map(|line| line.text.as_str())
-    }
-
     /// The first line, without a `+CGMI:` before it and quotes around it.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
-        let line = self.first_line()?;
+        let line = self.lines.first()?.text.as_str();
         let value = match line.split_once(':') {
             Some((name, value)) if name.starts_with(['+', '^', '$', '*']) => value,
             _ if line.starts_with("ICCID:") => line.get(6..)?,
@@ -327,8 +321,7 @@ fn ucs2_hex(hex: &str) -> Option<String> {
         return None;
     }
     let octets = crate::tpdu::hex::decode(hex).ok()?;
-    let units: Vec<u16> =
-        octets.chunks_exact(2).map(|pair| pair.iter().fold(0, |unit, o| unit << 8 | u16::from(*o))).collect();
+    let units: Vec<u16> = octets.as_chunks().0.iter().map(|pair| u16::from_be_bytes(*pair)).collect();
     // The high octet of a name or number in a Latin script is zero or nearly so: plain digits in pairs never are.
     let plausible = units.iter().all(|unit| (0x20..0x0600).contains(unit));
     plausible.then(|| String::from_utf16_lossy(&units))
@@ -365,15 +358,58 @@ mod tests {
         }
     }
 
+    /// TS 27.007 7.2.
+    #[test]
+    fn states_of_registration_and_those_that_carry_messages() {
+        use RegistrationState as S;
+        let states =
+            [S::Off, S::Home, S::Searching, S::Denied, S::Unknown, S::Roaming, S::Home, S::Roaming, S::Unknown];
+        for (stat, state) in (0..).zip(states) {
+            assert_eq!(RegistrationState::of(stat), state, "{stat}");
+            assert_eq!(state.is_registered(), [1, 5, 6, 7].contains(&stat), "{stat}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_short_answers() {
+        assert_eq!(of("+CFUN: 4").functionality(), Some(4));
+        assert_eq!(of("+CFUN: 1,0").functionality(), Some(1));
+        assert_eq!(of("+CFUN:").functionality(), None);
+        assert_eq!(of("+CMGS: 255").message_reference(), Some(255));
+        assert_eq!(of("+CMGS: 7,\"26/11/20,10:00:00+04\"").message_reference(), Some(7));
+        assert_eq!(of("+CMGS: 256").message_reference(), None);
+    }
+
+    /// TS 27.007 8.3.
+    #[test]
+    fn codes_the_sim_waits_for() {
+        for (line, state) in [
+            ("+CPIN: READY", Some(PinState::Ready)),
+            ("+CPIN:SIM PIN", Some(PinState::SimPin)),
+            ("+CPIN: \"SIM PUK\"", Some(PinState::SimPuk)),
+            ("+CPIN: NOT INSERTED", Some(PinState::NotInserted)),
+            ("+CPIN: NOT READY", Some(PinState::NotReady)),
+            ("+CPIN: PH-NET PIN", Some(PinState::Other("PH-NET PIN".to_owned()))),
+            ("READY", None),
+        ] {
+            assert_eq!(of(line).pin_state(), state, "{line}");
+        }
+    }
+
     #[test]
     fn operator_and_service_centre_in_both_character_sets() {
         assert_eq!(of("+COPS: 0,0,\"Vodafone.de\",7").operator().as_deref(), Some("Vodafone.de"));
         assert_eq!(of("+COPS: 0,0,\"0056006F00640061\"").operator().as_deref(), Some("Voda"));
         assert_eq!(of("+COPS: 0,2,\"26202\"").operator().as_deref(), Some("26202"));
+        assert_eq!(of("+COPS: 0,0,\"006F0032\"").operator().as_deref(), Some("o2")); // the shortest
+        for digits in ["0032", "006F00320", "006F003200", "00320607", "00190032"] {
+            assert_eq!(of(&format!("+COPS: 0,0,\"{digits}\"")).operator().as_deref(), Some(digits));
+        }
         assert_eq!(of("+COPS: 0").operator(), None);
         assert_eq!(of("+CSCA: \"+491722270333\",145").service_centre().as_deref(), Some("+491722270333"));
         assert_eq!(of("+CSCA: \"491722270333\",145").service_centre().as_deref(), Some("+491722270333"));
         assert_eq!(of("+CSCA: \"002B00340039\",145").service_centre().as_deref(), Some("+49"));
+        assert_eq!(of("+CSCA: \"01722270333\",129").service_centre().as_deref(), Some("01722270333"));
         assert_eq!(of("+CSCA: \"\",129").service_centre(), None);
     }
 
@@ -390,8 +426,14 @@ mod tests {
         ] {
             assert_eq!(of(line).iccid().as_deref(), Some("89490200001234567890"), "{line}");
         }
-        assert_eq!(of("+CCID: none").iccid(), None);
+        for line in ["+CCID: none", "+CCID: 8949", "8949020000123456789X0", "89490200001234567890123", ""] {
+            assert_eq!(of(line).iccid(), None, "{line}");
+        }
         assert_eq!(of("262021234567890").imsi().as_deref(), Some("262021234567890"));
+        for line in ["26202", "26202123456789A", "2620212345678901", ""] {
+            assert_eq!(of(line).imsi(), None, "{line}");
+        }
+        assert_eq!(of("Model: E173").value(), Some("Model: E173"));
     }
 
     #[test]

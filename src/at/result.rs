@@ -159,4 +159,39 @@ mod tests {
         assert!(!CommandError::TimedOut { after_payload: false }.after_payload());
         assert!(!CommandError::Cms(CmsError::Code(500)).after_payload());
     }
+
+    #[test]
+    fn what_another_try_is_worth() {
+        use ErrorClass::{Misconfigured, Permanent, Transient};
+        for (error, class, starting) in [
+            (CommandError::Cme(CmeError::SIM_BUSY), Transient, true),
+            (CommandError::Cme(CmeError::SIM_NOT_INSERTED), Misconfigured, false),
+            (CommandError::Cms(CmsError::Code(314)), Transient, true),
+            (CommandError::Cms(CmsError::Code(1)), Permanent, false),
+            (CommandError::Error, Transient, false),
+            (CommandError::NoCarrier, Transient, false),
+            (CommandError::NoPrompt, Transient, false),
+            (CommandError::TimedOut { after_payload: false }, Transient, false),
+            (CommandError::Closed { after_payload: true }, Transient, false),
+            (CommandError::NotSupported, Permanent, false),
+            (CommandError::TooManyParameters, Permanent, false),
+        ] {
+            assert_eq!((error.class(), error.is_starting()), (class, starting), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_final_result_but_ok_is_an_error() {
+        for (result, error) in [
+            (FinalResult::Ok, None),
+            (FinalResult::Error, Some(CommandError::Error)),
+            (FinalResult::NoCarrier, Some(CommandError::NoCarrier)),
+            (FinalResult::Cme(CmeError::SIM_BUSY), Some(CommandError::Cme(CmeError::SIM_BUSY))),
+            (FinalResult::Cms(CmsError::Code(38)), Some(CommandError::Cms(CmsError::Code(38)))),
+            (FinalResult::NotSupported, Some(CommandError::NotSupported)),
+            (FinalResult::TooManyParameters, Some(CommandError::TooManyParameters)),
+        ] {
+            assert_eq!(CommandError::of(result.clone()), error, "{result:?}");
+        }
+    }
 }

@@ -217,6 +217,7 @@ mod tests {
             ("SMS Ready", Some(Urc::Restarted("SMS Ready".to_owned()))),
             ("^SIMST:1", Some(Urc::Restarted("^SIMST:1".to_owned()))),
             ("^SYSSTART", Some(Urc::Restarted("^SYSSTART".to_owned()))),
+            ("RING", Some(Urc::Ring)),
             ("+CRING: VOICE", Some(Urc::Ring)),
             ("^RSSI:19", Some(Urc::Ignored("^RSSI:19".to_owned()))),
             ("^SMMEMFULL:\"SM\"", Some(Urc::MemoryFull("^SMMEMFULL:\"SM\"".to_owned()))),
@@ -230,6 +231,16 @@ mod tests {
             ("861536030196001", None),
         ] {
             assert_eq!(Urc::parse(line), urc, "{line}");
+        }
+    }
+
+    /// Of the notices of a start only the first say that all commands before them are forgotten.
+    #[test]
+    fn a_start_has_one_beginning() {
+        for (line, boot) in
+            [("RDY", true), ("^SYSSTART", true), ("SMS Ready", false), ("^SIMST:1", false), ("RING", false)]
+        {
+            assert_eq!(Urc::parse(line).map(|urc| urc.is_boot()), Some(boot), "{line}");
         }
     }
 }

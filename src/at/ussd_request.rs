@@ -152,6 +152,7 @@ mod tests {
     fn requests_by_character_set() {
         let code = UssdCode::parse("*100#").expect("a code");
         let written = |charset, style| UssdRequest::encode(&code, charset, style).as_str().to_owned();
+        assert_eq!(code.as_str(), "*100#");
         assert_eq!(written(Charset::Gsm, UssdStyle::Charset), "*100#");
         assert_eq!(written(Charset::Ucs2, UssdStyle::Charset), "002A0031003000300023");
         assert_eq!(written(Charset::Gsm, UssdStyle::Packed), "AA180C3602");

@@ -165,7 +165,7 @@ impl Address {
     }
 
     fn type_of_address(&self) -> u8 {
-        0x80 | self.type_of_number.bits() << 4 | self.numbering_plan.bits()
+        0x80 + (self.type_of_number.bits() << 4) + self.numbering_plan.bits()
     }
 
     /// Useful semi-octets and the octets they fill.
@@ -269,7 +269,7 @@ fn semi_octet(digit: char) -> Result<u8, EncodeError> {
 fn swapped(pair: &[u8]) -> u8 {
     let low = pair.first().copied().unwrap_or(0x0f);
     let high = pair.get(1).copied().unwrap_or(0x0f);
-    high << 4 | low
+    (high << 4) + low
 }
 
 #[cfg(test)]

@@ -49,12 +49,9 @@ impl<'a> Cursor<'a> {
         Ok(*taken)
     }
 
-    /// All that is left.
-    pub(super) fn rest(&mut self) -> &'a [u8] {
-        let rest = self.rest;
-        self.offset += rest.len();
-        self.rest = &[];
-        rest
+    /// All that is left, still unread.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     fn truncated(&self, field: &'static str, needed: usize) -> DecodeError {
@@ -72,6 +69,7 @@ mod tests {
         assert_eq!(cursor.octet("A"), Ok(1));
         let error = cursor.take("TP-OA", 5).unwrap_err();
         assert_eq!(error.to_string(), "TP-OA at octet 1: needs 5 octets, 2 are left");
+        assert_eq!(cursor.rest(), [2, 3]);
         assert_eq!(cursor.array::<2>("B"), Ok([2, 3]));
         assert!(cursor.is_empty());
         assert_eq!(cursor.octet("C").unwrap_err().offset, 3);

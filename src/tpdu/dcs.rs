@@ -123,12 +123,6 @@ impl DataCodingScheme {
         self.0 <= 0x7f && self.0 & 0x20 != 0
     }
 
-    /// Marked for deletion once read.
-    #[must_use]
-    pub fn is_automatic_deletion(self) -> bool {
-        matches!(self.0, 0x40..=0x7f)
-    }
-
     /// The message waiting indication, if it is one (groups 1100, 1101, 1110).
     #[must_use]
     pub fn message_waiting(self) -> Option<MessageWaiting> {

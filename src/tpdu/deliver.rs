@@ -5,6 +5,7 @@ use super::{
     cursor::Cursor,
     dcs::DataCodingScheme,
     error::{DecodeError, EncodeError},
+    flags,
     timestamp::ServiceCentreTimestamp,
     userdata::UserData,
 };
@@ -64,15 +65,14 @@ impl Deliver {
 
     /// Appends the TPDU.
     pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-        out.push(
-            MESSAGE_TYPE
-                | flag(!self.more_messages, NO_MORE_MESSAGES)
-                | flag(self.loop_prevention, LOOP_PREVENTION)
-                | flag(self.status_report, STATUS_REPORT)
-                | flag(self.user_data.header.is_some(), HEADER)
-                | flag(self.reply_path, REPLY_PATH),
-        );
+        let flags = [
+            (!self.more_messages, NO_MORE_MESSAGES),
+            (self.loop_prevention, LOOP_PREVENTION),
+            (self.status_report, STATUS_REPORT),
+            (self.user_data.header.is_some(), HEADER),
+            (self.reply_path, REPLY_PATH),
+        ];
+        out.push(flags::octet(MESSAGE_TYPE, flags));
         self.originating_address.encode(out)?;
         out.extend([self.protocol_identifier, self.data_coding.0]);
         out.extend(self.service_centre_timestamp.octets());

@@ -13,7 +13,7 @@ pub fn decode(text: &str) -> Result<Vec<u8>, DecodeError> {
     for pair in digits.chunks(2) {
         let &[high, low] = pair else { return Err(not_hex(octets.len())) };
         let (Some(high), Some(low)) = (nibble(high), nibble(low)) else { return Err(not_hex(octets.len())) };
-        octets.push(high << 4 | low);
+        octets.push((high << 4) + low);
     }
     Ok(octets)
 }

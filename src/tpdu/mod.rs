@@ -12,6 +12,7 @@ mod data;
 mod dcs;
 mod deliver;
 mod error;
+mod flags;
 pub mod gsm7;
 pub mod hex;
 mod national;

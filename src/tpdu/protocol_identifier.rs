@@ -76,19 +76,53 @@ mod tests {
         for (octet, words) in [
             (0x00, "plain short message"),
             (0x01, "between two terminals by protocol 1"),
-            (0x22, "interworking with fax of group 3"),
-            (0x32, "interworking with Internet mail"),
-            (0x3a, "interworking with a device specific to the service centre"),
+            (0x1f, "between two terminals by protocol 31"),
             (0x40, "short message type 0 (silent)"),
             (0x43, "replace short message type 3"),
             (0x48, "device triggering"),
             (0x49, "reserved"),
+            (0x5e, "enhanced message service (obsolete)"),
             (0x5f, "return call message"),
+            (0x7b, "reserved"),
+            (0x7c, "ANSI-136 R-DATA"),
+            (0x7d, "data download to the mobile equipment"),
+            (0x7e, "depersonalisation of the mobile equipment"),
             (0x7f, "data download to the SIM"),
             (0x80, "reserved"),
+            (0xbf, "reserved"),
+            (0xc0, "specific to the service centre"),
             (0xff, "specific to the service centre"),
         ] {
             assert_eq!(ProtocolIdentifier(octet).to_string(), words, "{octet:#04x}");
+        }
+    }
+
+    /// Every value of the five bits of 9.2.3.9, 001xxxxx.
+    #[test]
+    fn telematic_devices() {
+        for (bits, device) in [
+            (0x00..=0x00, "a device of a type known to the service centre"),
+            (0x01..=0x01, "telex"),
+            (0x02..=0x02, "fax of group 3"),
+            (0x03..=0x03, "fax of group 4"),
+            (0x04..=0x04, "voice telephony"),
+            (0x05..=0x05, "ERMES"),
+            (0x06..=0x06, "a national paging system"),
+            (0x07..=0x07, "videotex"),
+            (0x08..=0x0c, "teletex"),
+            (0x0d..=0x0d, "UCI"),
+            (0x0e..=0x0f, "a reserved device"),
+            (0x10..=0x10, "a message handling facility"),
+            (0x11..=0x11, "X.400"),
+            (0x12..=0x12, "Internet mail"),
+            (0x13..=0x17, "a reserved device"),
+            (0x18..=0x1e, "a device specific to the service centre"),
+            (0x1f..=0x1f, "a mobile station"),
+        ] {
+            for bits in bits {
+                let words = ProtocolIdentifier(0x20 + bits).to_string();
+                assert_eq!(words, format!("interworking with {device}"), "{bits:#04x}");
+            }
         }
     }
 

@@ -53,9 +53,10 @@ impl Alphabets {
     /// No national table at all: the default alphabet or UCS-2.
     pub const NONE: Self = Self { single_shift: Vec::new(), locking_shift: Vec::new() };
 
-    /// The tables worth trying: each one alone, and each language's two together.
+    /// The tables worth trying: each one alone, and each language's two together. A language without a locking shift
+    /// table takes room for nothing and so is never the shortest.
     fn tables(&self) -> impl Iterator<Item = Tables> {
-        let locking = self.locking_shift.iter().copied().filter(|language| language.has_locking_shift());
+        let locking = self.locking_shift.iter().copied();
         let singles = self.single_shift.iter().map(|&single| Tables { single: Some(single), locking: None });
         let lockings = locking.clone().map(|locking| Tables { locking: Some(locking), single: None });
         let both = locking.filter(|language| self.single_shift.contains(language));
@@ -327,6 +328,37 @@ mod tests {
 
             let without = segment_with(text, NARROW, None, &Alphabets::NONE).unwrap();
             assert_eq!(without[0].data_coding.alphabet(), Alphabet::Ucs2, "{text}");
+        }
+    }
+
+    /// Receivers that do not know a table show wrong letters: where UCS-2 takes no more segments, it is taken.
+    #[test]
+    fn national_tables_that_save_nothing_are_not_used() {
+        let single_shift = Alphabets { single_shift: vec![Language::Turkish], locking_shift: vec![] };
+        for (count, segments, alphabet) in [(70, 1, Alphabet::Ucs2), (71, 1, Alphabet::Gsm7), (100, 2, Alphabet::Ucs2)]
+        {
+            let found = segment_with(&"ğ".repeat(count), NARROW, None, &single_shift).unwrap();
+            assert_eq!((found.len(), found[0].data_coding.alphabet()), (segments, alphabet), "{count}");
+        }
+    }
+
+    /// Spanish has a single shift table and no other (TS 23.038 A.1): its locking shift element would say nothing.
+    #[test]
+    fn spanish_is_sent_without_a_locking_shift() {
+        let text = "á".repeat(71);
+        for (locking_shift, single_shift, expected) in [
+            (
+                vec![Language::Spanish],
+                vec![Language::Spanish],
+                Some(InformationElement::NationalSingleShift(Language::Spanish)),
+            ),
+            (vec![Language::Spanish], vec![], None),
+        ] {
+            let segments = segment_with(&text, NARROW, None, &Alphabets { single_shift, locking_shift }).unwrap();
+            assert_eq!(segments.len(), if expected.is_some() { 1 } else { 2 });
+            if let Some(expected) = expected {
+                assert_eq!(elements(&segments[0]), [expected]);
+            }
         }
     }
 

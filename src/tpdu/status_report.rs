@@ -5,6 +5,7 @@ use super::{
     cursor::Cursor,
     dcs::DataCodingScheme,
     error::{DecodeError, EncodeError},
+    flags,
     status::Status,
     timestamp::ServiceCentreTimestamp,
     userdata::UserData,
@@ -94,24 +95,26 @@ impl StatusReport {
 
     /// Appends the TPDU.
     pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         let has_header = self.user_data.as_ref().is_some_and(|data| data.header.is_some());
-        out.push(
-            MESSAGE_TYPE
-                | flag(!self.more_messages, NO_MORE_MESSAGES)
-                | flag(self.loop_prevention, LOOP_PREVENTION)
-                | flag(self.qualifier, QUALIFIER)
-                | flag(has_header, HEADER),
-        );
+        let flags = [
+            (!self.more_messages, NO_MORE_MESSAGES),
+            (self.loop_prevention, LOOP_PREVENTION),
+            (self.qualifier, QUALIFIER),
+            (has_header, HEADER),
+        ];
+        out.push(flags::octet(MESSAGE_TYPE, flags));
         out.push(self.message_reference);
         self.recipient.encode(out)?;
         out.extend(self.service_centre_timestamp.octets());
         out.extend(self.discharge_time.octets());
         out.push(self.status.0);
 
-        let indicator = flag(self.protocol_identifier.is_some(), HAS_PROTOCOL_IDENTIFIER)
-            | flag(self.data_coding.is_some(), HAS_DATA_CODING)
-            | flag(self.user_data.is_some(), HAS_USER_DATA);
+        let optional = [
+            (self.protocol_identifier.is_some(), HAS_PROTOCOL_IDENTIFIER),
+            (self.data_coding.is_some(), HAS_DATA_CODING),
+            (self.user_data.is_some(), HAS_USER_DATA),
+        ];
+        let indicator = flags::octet(0, optional);
         if indicator != 0 {
             out.push(indicator);
             out.extend(self.protocol_identifier);

@@ -5,6 +5,7 @@ use super::{
     cursor::Cursor,
     dcs::DataCodingScheme,
     error::{DecodeError, EncodeError},
+    flags,
     timestamp::ServiceCentreTimestamp,
     userdata::UserData,
     validity::ValidityPeriod,
@@ -75,21 +76,19 @@ impl Submit {
 
     /// Appends the TPDU.
     pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         let format = match self.validity {
             None => 0,
             Some(ValidityPeriod::Relative(_)) => RELATIVE,
             Some(ValidityPeriod::Absolute(_)) => ABSOLUTE,
             Some(ValidityPeriod::Enhanced(_)) => ENHANCED,
         };
-        out.push(
-            MESSAGE_TYPE
-                | flag(self.reject_duplicates, REJECT_DUPLICATES)
-                | format
-                | flag(self.status_report_request, STATUS_REPORT_REQUEST)
-                | flag(self.user_data.header.is_some(), HEADER)
-                | flag(self.reply_path, REPLY_PATH),
-        );
+        let flags = [
+            (self.reject_duplicates, REJECT_DUPLICATES),
+            (self.status_report_request, STATUS_REPORT_REQUEST),
+            (self.user_data.header.is_some(), HEADER),
+            (self.reply_path, REPLY_PATH),
+        ];
+        out.push(flags::octet(MESSAGE_TYPE + format, flags));
         out.push(self.message_reference);
         self.destination.encode(out)?;
         out.extend([self.protocol_identifier, self.data_coding.0]);

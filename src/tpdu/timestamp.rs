@@ -38,7 +38,7 @@ impl ServiceCentreTimestamp {
             semi_octets(local.hour()),
             semi_octets(local.minute()),
             semi_octets(local.second()),
-            semi_octets(quarters.abs()) | sign,
+            semi_octets(quarters.abs()) + sign,
         ])
     }
 
@@ -88,7 +88,7 @@ fn digits(octet: u8) -> Option<i8> {
 /// `value` is 0 to 99.
 fn semi_octets(value: i8) -> u8 {
     let value = value.unsigned_abs();
-    ((value % 10) << 4) | (value / 10)
+    ((value % 10) << 4) + value / 10
 }
 
 #[cfg(test)]

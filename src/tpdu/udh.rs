@@ -88,7 +88,7 @@ impl UserDataHeader {
         let mut cursor = Cursor::new(octets);
         let mut elements = Vec::new();
         while !cursor.is_empty() {
-            let mut left = cursor;
+            let left = cursor;
             let element = InformationElement::decode(&mut cursor)
                 .unwrap_or_else(|_| InformationElement::Malformed(left.rest().to_vec()));
             let malformed = matches!(element, InformationElement::Malformed(_));

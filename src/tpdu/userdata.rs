@@ -66,7 +66,6 @@ impl UserData {
         let length = usize::from(cursor.octet("TP-UDL")?);
         let rest = cursor.rest();
         let septets = data_coding.alphabet() == Alphabet::Gsm7;
-        let length = length.min(if septets { rest.len() * 8 / 7 } else { rest.len() });
         let octets = rest.get(..if septets { (length * 7).div_ceil(8) } else { length }).unwrap_or(rest);
 
         let (header, behind) = if has_header { split_header(octets) } else { (None, octets) };
@@ -225,6 +224,6 @@ mod tests {
         ] {
             assert_eq!(plain(payload).encode(scheme, &mut vec![]), Err(error));
         }
-        assert_eq!(plain(Payload::Septets(vec![0; 160])).encode(GSM7, &mut vec![]), Ok(()));
+        assert_eq!(plain(Payload::Septets(vec![0x7f; 160])).encode(GSM7, &mut vec![]), Ok(()));
     }
 }

@@ -181,6 +181,12 @@ mod tests {
                 &[(0x23, &[0x50, 0x03, 0x81, 0x21, 0xf3, 0, 0])],
                 Some(("voice mail: none waiting any more", false)),
             ),
+            (
+                "enhanced voice mail of a mailbox with a longer number",
+                0x00,
+                &[(0x23, &[0x00, 0x06, 0x91, 0x21, 0x43, 0x65, 7, 3])],
+                Some(("voice mail: 7 waiting", true)),
+            ),
             ("enhanced voice mail cut short", 0x00, &[(0x23, &[0x00, 0x04, 0x91, 0x21])], None),
             ("an element too short", 0x00, &[(1, &[0x00])], None),
         ] {

@@ -105,12 +105,6 @@ impl Language {
         }
     }
 
-    /// Whether it has a locking shift table: all but Spanish.
-    #[must_use]
-    pub fn has_locking_shift(self) -> bool {
-        !matches!(self.locking_shift(), LockingShift::None)
-    }
-
     /// Its single shift table, in parts.
     pub(super) fn single_shift(self) -> [Runs; 2] {
         match self {
