@@ -91,7 +91,8 @@ fn site() -> Rig {
         let number = rig.site.number(sim);
         for serial in 0..messages {
             let sender = format!("+49151{:08}", serial * 7919);
-            let text = format!("Alarm {serial:03}: the pump in <shaft 7> & the one beside it stand still since 04:17 UTC.");
+            let text =
+                format!("Alarm {serial:03}: the pump in <shaft 7> & the one beside it stand still since 04:17 UTC.");
             rig.network.inject(number, &sender, &text);
         }
         rig.until("the messages are there", || api.get_sms(number).len() == messages);
@@ -145,7 +146,9 @@ impl Report {
     /// As many calls as go through.
     fn saturated(&mut self, cases: &[Case], sizes: &Sizes) {
         let Sizes { run, runs, connections } = *sizes;
-        println!("{connections} connections that always ask: medians of {runs} runs of {run:?}, least and most in brackets");
+        println!(
+            "{connections} connections that always ask: medians of {runs} runs of {run:?}, least and most in brackets"
+        );
         let rounds = rounds(cases, runs, |case| closed(&case.target, connections, run, case.pid));
         for (case, rounds) in cases.iter().zip(rounds) {
             self.rates(case, &rounds, case.bar.then_some(BAR));
@@ -179,7 +182,9 @@ impl Report {
     fn half_load(&mut self, cases: &[Case], sizes: &Sizes) {
         let Sizes { run, runs, connections } = *sizes;
         let rate = BAR / 2.0;
-        println!("\n{rate} calls/s over {connections} connections: milliseconds from when a call was due to its answer");
+        println!(
+            "\n{rate} calls/s over {connections} connections: milliseconds from when a call was due to its answer"
+        );
         let rounds = rounds(cases, runs, |case| open(&case.target, connections, run, rate, case.pid));
         for (case, rounds) in cases.iter().zip(rounds) {
             let at = |share: f64| Spread::of(rounds.iter().map(|run| run.milliseconds(share)).collect());
