@@ -17,6 +17,8 @@ pub struct Run {
     clients: Duration,
     /// Of each call, sorted.
     times: Vec<Duration>,
+    /// Of them never made, since they fell too far behind.
+    forgone: usize,
 }
 
 impl Run {
@@ -34,6 +36,11 @@ impl Run {
         self.server.as_secs_f64() * 1e6 / self.calls()
     }
 
+    /// How much of its core the server had, in hundredths.
+    pub fn share(&self) -> f64 {
+        self.server.as_secs_f64() / self.wall.as_secs_f64() * 100.0
+    }
+
     /// The clients'.
     pub fn client_microseconds(&self) -> f64 {
         self.clients.as_secs_f64() * 1e6 / self.calls()
@@ -46,7 +53,7 @@ impl Run {
     }
 
     fn calls(&self) -> f64 {
-        self.times.len() as f64
+        (self.times.len() - self.forgone) as f64
     }
 }
 
@@ -69,7 +76,7 @@ pub fn open(target: &Target, connections: usize, length: Duration, rate: f64, pi
         (0..WARM_UP).for_each(|_| line.call());
         let begin = begin.wait();
         let first = begin + gap.mul_f64(connection as f64 / connections as f64);
-        let mut times = Vec::new();
+        let (mut times, mut forgone) = (Vec::new(), 0);
         for serial in 0.. {
             let due = first + gap * serial;
             if due >= begin + length {
@@ -78,10 +85,12 @@ pub fn open(target: &Target, connections: usize, length: Duration, rate: f64, pi
             thread::sleep(due.saturating_duration_since(Instant::now()));
             if begin.elapsed() < 2 * length {
                 line.call();
+            } else {
+                forgone += 1;
             }
             times.push(due.elapsed());
         }
-        times
+        (times, forgone)
     })
 }
 
@@ -97,23 +106,28 @@ pub fn reconnecting(target: &Target, clients: usize, length: Duration, pid: u32,
             resumed
         };
         // The second leaves it to the first what to resume.
-        (0..2).for_each(|_| drop(call()));
+        for _ in 0..2 {
+            call();
+        }
         let end = begin.wait() + length;
         timed_until(end, || assert_eq!(call(), resumes, "sessions are resumed if asked to, and only then"))
     })
 }
 
-fn timed_until(end: Instant, mut call: impl FnMut()) -> Vec<Duration> {
+fn timed_until(end: Instant, mut call: impl FnMut()) -> Times {
     let mut times = Vec::new();
     loop {
         let began = Instant::now();
         if began >= end {
-            return times;
+            return (times, 0);
         }
         call();
         times.push(began.elapsed());
     }
 }
+
+/// What one client saw: how long calls took, and how many of them it never made.
+type Times = (Vec<Duration>, usize);
 
 /// Where clients that are ready wait for each other.
 pub struct Begin(std::sync::Barrier);
@@ -126,7 +140,7 @@ impl Begin {
 }
 
 /// Runs clients on threads of their own, and counts from when all are ready.
-fn measured(clients: usize, pid: u32, client: impl Fn(usize, &Begin) -> Vec<Duration> + Sync) -> Run {
+fn measured(clients: usize, pid: u32, client: impl Fn(usize, &Begin) -> Times + Sync) -> Run {
     let begin = Begin(std::sync::Barrier::new(clients + 1));
     thread::scope(|scope| {
         let threads: Vec<_> = (0..clients).map(|number| (number, &client, &begin)).collect();
@@ -134,10 +148,15 @@ fn measured(clients: usize, pid: u32, client: impl Fn(usize, &Begin) -> Vec<Dura
             threads.into_iter().map(|(number, client, begin)| scope.spawn(move || client(number, begin))).collect();
         let began = begin.wait();
         let (server, own) = (process::time_of(pid), process::time_of(std::process::id()));
-        let mut times: Vec<Duration> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        let (mut times, mut forgone) = (Vec::new(), 0);
+        for thread in threads {
+            let (of_one, forgone_by_one) = thread.join().unwrap();
+            times.extend(of_one);
+            forgone += forgone_by_one;
+        }
         let wall = began.elapsed();
         times.sort_unstable();
         let server = process::time_of(pid) - server;
-        Run { wall, server, clients: process::time_of(std::process::id()) - own, times }
+        Run { wall, server, clients: process::time_of(std::process::id()) - own, times, forgone }
     })
 }

@@ -10,7 +10,14 @@
 //! each case the medians are of, `SMSGATE_BENCH_CONNECTIONS` (8) how many connections there are. Exits 1 if a bar is
 //! missed.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a plain program")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a plain program"
+)]
 
 mod client;
 mod floor;
@@ -170,10 +177,11 @@ impl Report {
         let spread = |figure: fn(&Run) -> f64| Spread::of(rounds.iter().map(figure).collect());
         let (per_core, cost) = (spread(Run::calls_per_core_second), spread(Run::microseconds));
         let (wall, clients) = (spread(Run::calls_per_second), spread(Run::client_microseconds));
+        let share = spread(Run::share).median;
         let verdict = self.verdict(per_core.median >= bar.unwrap_or_default(), bar, "at least", "calls/s");
         println!(
-            "  {:<22} {per_core:>9.0} calls per s of its core, {cost:.1} us each; {wall:.0} calls/s by the clock, clients \
-             {:.1} us{verdict}",
+            "  {:<22} {per_core:>9.0} calls per s of its core, {cost:.1} us each; {wall:.0} calls/s by the clock with \
+             {share:.0} % of the core, clients {:.1} us{verdict}",
             case.name, clients.median
         );
     }
@@ -186,12 +194,16 @@ impl Report {
             "\n{rate} calls/s over {connections} connections: milliseconds from when a call was due to its answer"
         );
         let rounds = rounds(cases, runs, |case| open(&case.target, connections, run, rate, case.pid));
+        let floor = Spread::of(rounds[0].iter().map(|run| run.milliseconds(0.99)).collect()).median;
         for (case, rounds) in cases.iter().zip(rounds) {
             let at = |share: f64| Spread::of(rounds.iter().map(|run| run.milliseconds(share)).collect());
             let (median, tail, cost) = (at(0.5), at(0.99), Spread::of(rounds.iter().map(Run::microseconds).collect()));
             let bar = case.bar.then_some(LATENCY);
             let verdict = self.verdict(tail.median <= bar.unwrap_or(f64::MAX), bar, "at most", "ms");
             println!("  {:<22} p50 {median:.2}, p99 {tail:.2}; {cost:.1} us of its core each{verdict}", case.name);
+        }
+        if floor > LATENCY {
+            println!("  TLS and HTTP alone took as long: others have the cores, and this says nothing of the daemon");
         }
     }
 
