@@ -66,16 +66,20 @@ impl Deadline {
     /// Returns when the deadline has passed.
     pub(super) async fn passed(&self) {
         loop {
-            let until = {
+            let now = Instant::now();
+            let timer = {
                 let mut state = self.shared.state();
-                state.timer = state.until;
-                state.until
+                // Where it was set to run out sooner, the call that asked for it may be over by now: it runs out once.
+                if state.timer <= now {
+                    state.timer = state.until;
+                }
+                state.timer
             };
-            if until <= Instant::now() {
+            if timer <= now {
                 return;
             }
             tokio::select! {
-                () = tokio::time::sleep_until(until) => {}
+                () = tokio::time::sleep_until(timer) => {}
                 () = self.shared.sooner.notified() => {}
             }
         }
