@@ -4,6 +4,7 @@ use std::{
     fs,
     io::IsTerminal,
     net::SocketAddr,
+    num::NonZero,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -24,7 +25,8 @@ use crate::{
     tls,
 };
 
-/// Two are plenty: nothing here computes for long, and password hashes have a thread of their own.
+/// Two are plenty: nothing here computes for long, and password hashes have a thread of their own. On one core a second
+/// would only be woken to find that the first has done the work.
 const WORKER_THREADS: usize = 2;
 /// sysexits `EX_SOFTWARE`.
 const EXIT_SOFTWARE: u8 = 70;
@@ -55,12 +57,13 @@ pub fn run_and(folder: Option<&Path>, appliance: Option<&Path>, up: impl FnOnce(
         }
     };
     tls::install_provider();
+    let cores = std::thread::available_parallelism().map_or(WORKER_THREADS, NonZero::get);
     let (confined, plan) = match confine(&config, &folder, appliance) {
         Ok(confined) => confined,
         Err(fault) => return refused(&fault.into()),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
+        .worker_threads(WORKER_THREADS.min(cores))
         .max_blocking_threads(8)
         .enable_all()
         .build();

@@ -14,6 +14,6 @@ mod value;
 pub mod wire;
 
 pub use connection::{Connection, Lifeline};
-pub use methods::{Backends, Caller, Methods};
+pub use methods::{Answer, Backends, Caller, Methods};
 pub use party::party_of;
 pub use server::{BindError, Limits, Server};

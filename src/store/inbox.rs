@@ -3,7 +3,7 @@
 //! A segment is known by its bytes: the digest of the PDU on that SIM. Where it lies and whether its delete was
 //! confirmed tell a crash between commit and delete, a repeat by the network, and two equal messages apart.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
@@ -12,6 +12,7 @@ use super::{
     Committed, InboxQuery, Joiner, NewSegment, SegmentContent, SegmentKey, StoreError,
     concatenation::{self, Place},
     gathering,
+    recent::Arrived,
     rows::{
         digest_of, message_id, micros, new_message_id, optional_message_id, optional_timestamp, origin, slot, timestamp,
     },
@@ -140,6 +141,17 @@ pub(super) fn read(connection: &Connection, query: &InboxQuery) -> Result<Vec<In
     let found = statement
         .query_map(params![query.since.0, after, serde_json::json!(slots).to_string(), limit], inbound)?
         .collect::<Result<_, _>>()?;
+    Ok(found)
+}
+
+/// At most `limit` visible messages of all slots that arrived `since`, oldest first.
+pub(super) fn read_window(connection: &Connection, since: RunTime, limit: usize) -> Result<Vec<Arrived>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT * FROM message WHERE arrived_run >= ?1 AND blanked = 0 AND origin = 'sms' ORDER BY sequence LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let arrived = |row: &Row<'_>| Ok((RunTime(row.get("arrived_run")?), Arc::new(inbound(row)?)));
+    let found = statement.query_map(params![since.0, limit], arrived)?.collect::<Result<_, _>>()?;
     Ok(found)
 }
 

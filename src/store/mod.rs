@@ -17,6 +17,7 @@ mod outbox;
 mod probe;
 mod readers;
 mod recall;
+mod recent;
 mod recovery;
 mod reports;
 mod retention;
@@ -64,6 +65,7 @@ use self::{
     lock::Lock,
     readers::Readers,
     recall::Recall,
+    recent::{Look, Recent},
     writer::{Claims, Effects, MAILBOX, Note, Operation, Signals, Task, Work, Writer},
 };
 use crate::model::{InboundMessage, MessageId, OutgoingMessage, OutgoingState, RunTime, SlotId};
@@ -109,6 +111,7 @@ impl Store {
             outbox: Arc::default(),
             arrivals: watch::Sender::new(last),
             transactions: AtomicU64::new(0),
+            state: AtomicU64::new(0),
             unanswered: AtomicUsize::new(0),
             flood_limit: AtomicU32::new(0),
         });
@@ -141,6 +144,7 @@ impl Store {
             shortage,
             path: path.to_owned(),
             readers: Readers::new(path.to_owned()),
+            recent: Recent::default(),
             mailbox: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
         };
@@ -231,6 +235,26 @@ impl Store {
     /// Visible messages of `slots`, oldest first.
     pub async fn inbox(&self, query: InboxQuery) -> Result<Vec<InboundMessage>, StoreError> {
         self.read(move |connection| inbox::read(connection, &query)).await
+    }
+    /// As [`inbox`](Self::inbox), without asking the database where nothing has changed since it was asked.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub async fn recent_inbox(&self, query: InboxQuery) -> Result<Vec<Arc<InboundMessage>>, StoreError> {
+        let Inner { recent, signals, .. } = &*self.inner;
+        // Seen before the reading begins: a change that comes meanwhile ends what is held.
+        let state = signals.state.load(Ordering::Acquire);
+        let mut look = recent.look(state, &query);
+        if look == Look::Read {
+            let since = query.since;
+            let read = self.read(move |connection| inbox::read_window(connection, since, recent::MOST + 1)).await?;
+            recent.hold(state, since, read);
+            look = recent.look(state, &query);
+        }
+        match look {
+            Look::Found(messages) => Ok(messages),
+            Look::Ask | Look::Read => Ok(self.inbox(query).await?.into_iter().map(Arc::new).collect()),
+        }
     }
     /// The highest message sequence, changing with each new visible message.
     pub fn arrivals(&self) -> watch::Receiver<i64> {
@@ -482,6 +506,7 @@ struct Inner {
     shortage: watch::Sender<Shortage>,
     path: PathBuf,
     readers: Readers,
+    recent: Recent,
     mailbox: Mutex<Option<SyncSender<Box<dyn Operation>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }

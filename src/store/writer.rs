@@ -214,6 +214,8 @@ pub(super) struct Signals {
     pub(super) outbox: Arc<Notify>,
     pub(super) arrivals: watch::Sender<i64>,
     pub(super) transactions: AtomicU64,
+    /// Moves with every change, and before anybody is told of it.
+    pub(super) state: AtomicU64,
     pub(super) unanswered: AtomicUsize,
     pub(super) flood_limit: AtomicU32,
 }
@@ -348,6 +350,10 @@ impl Writer {
         }
         if result.is_err() {
             self.recall.forget();
+        }
+        // A commit that failed may be on disk all the same.
+        if result.is_err() || connection.total_changes() != before {
+            self.signals.state.fetch_add(1, Ordering::Release);
         }
         if result.is_ok() && !progress.suspect {
             self.connection = Some(connection);

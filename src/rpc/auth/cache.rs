@@ -1,7 +1,8 @@
 //! Verdicts on tokens that opened something, by keyed digest. The time is handed in.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -36,11 +37,9 @@ impl Verdicts {
         self.by_hash.contains_key(hash)
     }
 
-    /// Those of `hashes` that matched, if any did.
-    pub(super) fn opened(&self, hashes: &BTreeSet<String>) -> Option<BTreeSet<String>> {
-        let opened: BTreeSet<String> =
-            hashes.iter().filter(|hash| self.by_hash.get(*hash) == Some(&true)).cloned().collect();
-        (!opened.is_empty()).then_some(opened)
+    /// Whether `hash` was checked and matched.
+    pub(super) fn matched(&self, hash: &str) -> bool {
+        self.by_hash.get(hash) == Some(&true)
     }
 
     fn any(&self) -> bool {
@@ -58,18 +57,18 @@ pub(super) struct Cache {
 
 #[derive(Debug)]
 struct Entry {
-    verdicts: Verdicts,
+    verdicts: Arc<Verdicts>,
     used: Instant,
 }
 
 impl Cache {
     /// What is known, if it covers all of `hashes`.
-    pub(super) fn lookup(&mut self, digest: &Digest, hashes: &BTreeSet<String>, now: Instant) -> Option<Verdicts> {
+    pub(super) fn lookup(&mut self, digest: &Digest, hashes: &[&str], now: Instant) -> Option<Arc<Verdicts>> {
         self.known(digest, now).filter(|verdicts| hashes.iter().all(|hash| verdicts.covers(hash)))
     }
 
     /// Whatever is known.
-    pub(super) fn known(&mut self, digest: &Digest, now: Instant) -> Option<Verdicts> {
+    pub(super) fn known(&mut self, digest: &Digest, now: Instant) -> Option<Arc<Verdicts>> {
         self.entries.retain(|_, entry| now.saturating_duration_since(entry.used) < LIFETIME);
         // Every entry is compared in constant time: how far a lookup got tells nothing.
         let found = self.entries.iter_mut().fold(None, |found, (key, entry)| {
@@ -77,11 +76,11 @@ impl Cache {
             if same { Some(entry) } else { found }
         })?;
         found.used = now;
-        Some(found.verdicts.clone())
+        Some(Arc::clone(&found.verdicts))
     }
 
     /// Keeps the verdicts on a token that opened something; others would let strangers fill the cache.
-    pub(super) fn remember(&mut self, digest: Digest, verdicts: &Verdicts, now: Instant) {
+    pub(super) fn remember(&mut self, digest: Digest, verdicts: &Arc<Verdicts>, now: Instant) {
         if !verdicts.any() {
             return;
         }
@@ -91,7 +90,7 @@ impl Cache {
         {
             self.entries.remove(&oldest);
         }
-        self.entries.insert(digest, Entry { verdicts: verdicts.clone(), used: now });
+        self.entries.insert(digest, Entry { verdicts: Arc::clone(verdicts), used: now });
     }
 }
 
@@ -99,30 +98,27 @@ impl Cache {
 mod tests {
     use super::*;
 
-    fn verdicts(pairs: &[(&str, bool)]) -> Verdicts {
+    fn verdicts(pairs: &[(&str, bool)]) -> Arc<Verdicts> {
         let mut verdicts = Verdicts::default();
         pairs.iter().for_each(|(hash, matched)| verdicts.add(hash, *matched));
-        verdicts
-    }
-
-    fn set(hashes: &[&str]) -> BTreeSet<String> {
-        hashes.iter().map(|&hash| hash.to_owned()).collect()
+        Arc::new(verdicts)
     }
 
     #[test]
     fn known_only_for_the_hashes_checked() {
         let (mut cache, start) = (Cache::default(), Instant::now());
         cache.remember([1; 32], &verdicts(&[("a", true), ("b", false)]), start);
-        let known = cache.lookup(&[1; 32], &set(&["a", "b"]), start + Duration::from_secs(599)).unwrap();
-        assert_eq!(known.opened(&set(&["a", "b"])), Some(set(&["a"])));
-        assert_eq!(known.opened(&set(&["b"])), None);
-        assert!(cache.lookup(&[1; 32], &set(&["a", "c"]), start).is_none());
-        assert!(cache.lookup(&[2; 32], &set(&["a"]), start).is_none());
+        let known = cache.lookup(&[1; 32], &["a", "b"], start + Duration::from_secs(599)).unwrap();
+        assert!(known.matched("a"));
+        assert!(!known.matched("b"));
+        assert!(!known.matched("c"), "it was not checked");
+        assert!(cache.lookup(&[1; 32], &["a", "c"], start).is_none());
+        assert!(cache.lookup(&[2; 32], &["a"], start).is_none());
     }
 
     #[test]
     fn what_was_known_and_what_was_checked_now_are_kept_together() {
-        let both = verdicts(&[("a", true), ("b", false)]).and(&verdicts(&[("c", true)]));
+        let both = (*verdicts(&[("a", true), ("b", false)])).clone().and(&verdicts(&[("c", true)]));
         assert_eq!(both.by_hash, verdicts(&[("a", true), ("b", false), ("c", true)]).by_hash);
     }
 
@@ -132,9 +128,9 @@ mod tests {
         cache.remember([1; 32], &verdicts(&[("a", true)]), now);
         for _ in 0..100 {
             now += Duration::from_secs(599);
-            assert!(cache.lookup(&[1; 32], &set(&["a"]), now).is_some());
+            assert!(cache.lookup(&[1; 32], &["a"], now).is_some());
         }
-        assert!(cache.lookup(&[1; 32], &set(&["a"]), now + LIFETIME).is_none());
+        assert!(cache.lookup(&[1; 32], &["a"], now + LIFETIME).is_none());
     }
 
     #[test]

@@ -72,7 +72,7 @@ struct Job {
     /// Those still to be looked at.
     hashes: BTreeSet<String>,
     verdicts: Verdicts,
-    answer: oneshot::Sender<Verdicts>,
+    answer: oneshot::Sender<Arc<Verdicts>>,
 }
 
 impl Authenticator {
@@ -90,17 +90,12 @@ impl Authenticator {
         Ok(Self { shared, jobs })
     }
 
-    /// Which of `hashes` the token opens; never an empty set.
-    pub(crate) async fn opened(
-        &self,
-        peer: IpAddr,
-        token: &SecretString,
-        hashes: BTreeSet<String>,
-    ) -> Result<BTreeSet<String>, Refusal> {
+    /// Which of `hashes` the token opens: one at least.
+    pub(crate) async fn opened(&self, peer: IpAddr, token: &SecretString, hashes: &[&str]) -> Result<Opened, Refusal> {
         let digest = self.digest(token);
         let plausible = is_plausible(token.expose_secret());
-        if plausible && let Some(verdicts) = self.cache().lookup(&digest, &hashes, Instant::now()) {
-            return verdicts.opened(&hashes).ok_or(Refusal::Invalid);
+        if plausible && let Some(verdicts) = self.cache().lookup(&digest, hashes, Instant::now()) {
+            return Opened::of(verdicts, hashes).ok_or(Refusal::Invalid);
         }
         let peer = peer_of(peer);
         let standing = match self.backoff().admit(peer, Instant::now()) {
@@ -110,10 +105,10 @@ impl Authenticator {
         };
         let trial = Trial { shared: &self.shared, peer, failed: None };
         let verdicts = match plausible {
-            true => self.verify(standing, token, digest, hashes.clone()).await,
-            false => Ok(Verdicts::default()),
+            true => self.verify(standing, token, digest, hashes).await,
+            false => Ok(Arc::default()),
         };
-        let opened = verdicts.map(|verdicts| verdicts.opened(&hashes));
+        let opened = verdicts.map(|verdicts| Opened::of(verdicts, hashes));
         match opened {
             Ok(Some(opened)) => {
                 trial.ended(false);
@@ -148,9 +143,10 @@ impl Authenticator {
         standing: Standing,
         token: &SecretString,
         digest: Digest,
-        hashes: BTreeSet<String>,
-    ) -> Result<Verdicts, Refusal> {
+        hashes: &[&str],
+    ) -> Result<Arc<Verdicts>, Refusal> {
         let (answer, answered) = oneshot::channel();
+        let hashes = hashes.iter().map(|&hash| hash.to_owned()).collect();
         let job = Job { token: token.clone(), digest, hashes, verdicts: Verdicts::default(), answer };
         if !self.jobs.0.add(standing, job) {
             return Err(Refusal::Busy);
@@ -164,6 +160,21 @@ impl Authenticator {
 
     fn backoff(&self) -> MutexGuard<'_, Backoff> {
         lock(&self.shared.backoff)
+    }
+}
+
+/// What a token opens, of the hashes it was held against.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened(Arc<Verdicts>);
+
+impl Opened {
+    fn of(verdicts: Arc<Verdicts>, hashes: &[&str]) -> Option<Self> {
+        hashes.iter().any(|hash| verdicts.matched(hash)).then_some(Self(verdicts))
+    }
+
+    /// Whether it opens what `hash` guards.
+    pub(crate) fn by(&self, hash: &str) -> bool {
+        self.0.matched(hash)
     }
 }
 
@@ -196,7 +207,7 @@ fn work(shared: &Shared, queue: &Queue<Job>) {
         }
         // The same token may have been waiting twice.
         if let Some(known) = lock(&shared.cache).known(&job.digest, Instant::now()) {
-            job.verdicts = known.and(&job.verdicts);
+            job.verdicts = (*known).clone().and(&job.verdicts);
         }
         job.hashes.retain(|hash| !job.verdicts.covers(hash));
         if let Some(hash) = job.hashes.pop_first() {
@@ -207,8 +218,9 @@ fn work(shared: &Shared, queue: &Queue<Job>) {
             continue;
         }
         let job = turn.job;
-        lock(&shared.cache).remember(job.digest, &job.verdicts, Instant::now());
-        drop(job.answer.send(job.verdicts));
+        let verdicts = Arc::new(job.verdicts);
+        lock(&shared.cache).remember(job.digest, &verdicts, Instant::now());
+        drop(job.answer.send(verdicts));
     }
 }
 
@@ -231,20 +243,24 @@ mod tests {
         SecretString::from(text)
     }
 
-    fn hashes(tokens: &[&str]) -> BTreeSet<String> {
+    fn hashes(tokens: &[&str]) -> Vec<String> {
         tokens.iter().map(|token| bcrypt::hash(token, 4).unwrap()).collect()
+    }
+
+    async fn check(auth: &Authenticator, peer: IpAddr, text: &str, hashes: &[String]) -> Result<Opened, Refusal> {
+        let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
+        auth.opened(peer, &token(text), &hashes).await
     }
 
     #[tokio::test]
     async fn good_and_bad_tokens() {
         let auth = Authenticator::start().unwrap();
         let known = hashes(&["alpha", "beta"]);
-        let opened = auth.opened(PEER, &token("beta"), known.clone()).await.unwrap();
-        assert_eq!(opened.len(), 1);
-        assert!(bcrypt::verify("beta", opened.first().unwrap()).unwrap());
+        let opened = check(&auth, PEER, "beta", &known).await.unwrap();
+        assert_eq!(known.iter().map(|hash| opened.by(hash)).collect::<Vec<_>>(), [false, true]);
         for bad in ["gamma", "", "beta\0", &"b".repeat(73)] {
-            let refused = auth.opened(PEER, &token(bad), known.clone()).await;
-            assert_eq!(refused, Err(Refusal::Invalid), "{bad:?}");
+            let refused = check(&auth, PEER, bad, &known).await.err();
+            assert_eq!(refused, Some(Refusal::Invalid), "{bad:?}");
         }
     }
 
@@ -274,32 +290,32 @@ mod tests {
     async fn five_failures_make_strangers_wait_but_not_cached_tokens() {
         let auth = Authenticator::start().unwrap();
         let known = hashes(&["alpha"]);
-        auth.opened(PEER, &token("alpha"), known.clone()).await.unwrap();
+        check(&auth, PEER, "alpha", &known).await.unwrap();
         for round in 0..5 {
-            let refused = auth.opened(PEER, &token(&format!("bad{round}")), known.clone()).await;
-            assert_eq!(refused, Err(Refusal::Invalid));
+            let refused = check(&auth, PEER, &format!("bad{round}"), &known).await.err();
+            assert_eq!(refused, Some(Refusal::Invalid));
         }
-        let refused = auth.opened(PEER, &token("bad"), known.clone()).await;
+        let refused = check(&auth, PEER, "bad", &known).await;
         assert!(matches!(refused, Err(Refusal::TooMany { seconds: 1..=2 })), "{refused:?}");
-        assert!(auth.opened(PEER, &token("alpha"), known.clone()).await.is_ok());
+        assert!(check(&auth, PEER, "alpha", &known).await.is_ok());
         let neighbour = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8));
-        assert_eq!(auth.opened(neighbour, &token("bad"), known).await, Err(Refusal::Invalid));
+        assert_eq!(check(&auth, neighbour, "bad", &known).await.err(), Some(Refusal::Invalid));
     }
 
     #[tokio::test]
     async fn a_full_queue_is_an_answer() {
         let auth = Authenticator::start().unwrap();
-        let slow: BTreeSet<String> = [bcrypt::hash("other", 10).unwrap()].into();
+        let slow = [bcrypt::hash("other", 10).unwrap()];
         let calls = (0..40_u8).map(|host| {
             let (auth, slow) = (auth.clone(), slow.clone());
             let peer = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, host));
-            async move { auth.opened(peer, &token("wrong"), slow).await }
+            async move { check(&auth, peer, "wrong", &slow).await.err() }
         });
         let mut set = tokio::task::JoinSet::new();
         calls.for_each(|call| drop(set.spawn(call)));
         // When one has been checked, all have been queued or refused.
         let mut busy = 0;
-        while set.join_next().await.unwrap().unwrap() == Err(Refusal::Busy) {
+        while set.join_next().await.unwrap().unwrap() == Some(Refusal::Busy) {
             busy += 1;
         }
         assert!((1..=8).contains(&busy), "{busy} of 40 refused");
@@ -309,16 +325,16 @@ mod tests {
     async fn who_never_failed_does_not_wait_for_those_who_did() {
         let auth = Authenticator::start().unwrap();
         let one = bcrypt::hash("other", 8).unwrap();
-        let dear: BTreeSet<String> = (10..50).map(|number| format!("{}{number}{}", &one[..50], &one[52..])).collect();
+        let dear: Vec<String> = (10..50).map(|number| format!("{}{number}{}", &one[..50], &one[52..])).collect();
         let failing = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8));
         let quick = hashes(&["alpha"]);
-        assert_eq!(auth.opened(failing, &token("bad"), quick.clone()).await, Err(Refusal::Invalid));
+        assert_eq!(check(&auth, failing, "bad", &quick).await.err(), Some(Refusal::Invalid));
         let slow = tokio::spawn({
             let auth = auth.clone();
-            async move { auth.opened(failing, &token("worse"), dear).await }
+            async move { check(&auth, failing, "worse", &dear).await }
         });
         tokio::task::yield_now().await;
-        assert!(auth.opened(PEER, &token("alpha"), quick).await.is_ok());
+        assert!(check(&auth, PEER, "alpha", &quick).await.is_ok());
         assert!(!slow.is_finished(), "its forty hashes came first");
         slow.abort();
     }

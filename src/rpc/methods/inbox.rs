@@ -1,9 +1,10 @@
 //! Received messages: those of the last while, and waiting for the next.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::{
     Timestamp,
+    civil::DateTime,
     tz::{Offset, TimeZone},
 };
 use tokio::{sync::watch, time::Instant};
@@ -12,9 +13,9 @@ use super::{
     super::{
         fault,
         value::Arguments,
-        wire::{Fault, Value},
+        wire::{Fault, StructsWriter, Value},
     },
-    Caller, Context, int, store_fault, structure, token,
+    Caller, Context, store_fault, token,
 };
 use crate::{
     config::Config,
@@ -28,16 +29,19 @@ const LONGEST_WAIT: i64 = 60;
 /// Most messages in one answer; at some 600 octets each this is what an answer may weigh.
 const MOST_MESSAGES: usize = 10_000;
 
+/// Octets of a message in an answer, about, beside its text.
+const MESSAGE_OCTETS: usize = 1300;
+
 /// `get_sms(token, phone_number)`.
-pub(super) async fn messages(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+pub(super) async fn messages(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<String, Fault> {
     let mut arguments = Arguments::new(params, 2, 2)?;
     let slots = readable(context, caller, &mut arguments).await?;
     let slots = meant(context, slots, &arguments.text()?)?;
-    Ok(answer(read(context, &slots, None).await?))
+    Ok(answer(&read(context, &slots, None).await?))
 }
 
 /// `wait_sms(token, phone_number, timeout, after)`.
-pub(super) async fn wait(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<Value, Fault> {
+pub(super) async fn wait(context: &Context<'_>, caller: &Caller, params: Vec<Value>) -> Result<String, Fault> {
     let mut arguments = Arguments::new(params, 4, 4)?;
     let slots = readable(context, caller, &mut arguments).await?;
     let (number, timeout, after) = (arguments.text()?, arguments.whole()?, arguments.text()?);
@@ -61,20 +65,20 @@ pub(super) async fn wait(context: &Context<'_>, caller: &Caller, params: Vec<Val
         let found = read(context, &slots, after).await?;
         // The new configuration may not know this token: the client asks again, and is checked again.
         if !Arc::ptr_eq(&generations.borrow(), &context.config) {
-            return Ok(answer(Vec::new()));
+            return Ok(answer(&[]));
         }
         if !found.is_empty() {
-            return Ok(answer(found));
+            return Ok(answer(&found));
         }
         tokio::select! {
             () = another(&mut generations, &context.config) => {}
             changed = arrivals.changed() => {
                 if changed.is_err() {
-                    return Ok(answer(found));
+                    return Ok(answer(&found));
                 }
             }
-            () = tokio::time::sleep_until(deadline) => return Ok(answer(found)),
-            () = caller.stopping.cancelled() => return Ok(answer(found)),
+            () = tokio::time::sleep_until(deadline) => return Ok(answer(&found)),
+            () = caller.stopping.cancelled() => return Ok(answer(&found)),
         }
     }
 }
@@ -91,9 +95,9 @@ async fn another(generations: &mut watch::Receiver<Arc<Config>>, this: &Arc<Conf
 async fn readable(context: &Context<'_>, caller: &Caller, arguments: &mut Arguments) -> Result<Vec<SlotId>, Fault> {
     let token = token(arguments)?;
     let tokens = &context.config.gateway.api.token_get_sms;
-    let hashes: BTreeSet<String> = tokens.values().flatten().cloned().collect();
-    let opened = context.opened(caller, &token, hashes).await?;
-    let opens = |hashes: &Vec<String>| hashes.iter().any(|hash| opened.contains(hash));
+    let hashes: Vec<&str> = tokens.values().flatten().map(String::as_str).collect();
+    let opened = context.opened(caller, &token, &hashes).await?;
+    let opens = |hashes: &Vec<String>| hashes.iter().any(|hash| opened.by(hash));
     Ok(tokens.iter().filter(|(_, hashes)| opens(hashes)).map(|(slot, _)| slot.clone()).collect())
 }
 
@@ -108,44 +112,52 @@ fn meant(context: &Context<'_>, mut slots: Vec<SlotId>, number: &str) -> Result<
     if slots.is_empty() { Err(fault::invalid_token()) } else { Ok(slots) }
 }
 
-async fn read(context: &Context<'_>, slots: &[SlotId], after: Option<MessageId>) -> Result<Vec<InboundMessage>, Fault> {
+async fn read(
+    context: &Context<'_>,
+    slots: &[SlotId],
+    after: Option<MessageId>,
+) -> Result<Vec<Arc<InboundMessage>>, Fault> {
     if slots.is_empty() {
         return Ok(Vec::new());
     }
     let store = &context.backends.store;
     let since = store.now().before(context.config.gateway.api.get_sms_window);
     let query = InboxQuery { slots: slots.to_vec(), since, after, limit: MOST_MESSAGES };
-    store.inbox(query).await.map_err(|error| store_fault(&error))
+    store.recent_inbox(query).await.map_err(|error| store_fault(&error))
 }
 
-fn answer(messages: Vec<InboundMessage>) -> Value {
+/// The document that tells of these messages.
+fn answer(messages: &[Arc<InboundMessage>]) -> String {
     let local = TimeZone::system();
-    Value::Array(messages.into_iter().map(|message| describe(message, &local)).collect())
+    let octets: usize = messages.iter().map(|message| MESSAGE_OCTETS + message.text.len()).sum();
+    let mut writer = StructsWriter::new(octets);
+    messages.iter().for_each(|message| describe(&mut writer, message, &local));
+    writer.finish()
 }
 
-fn describe(message: InboundMessage, local: &TimeZone) -> Value {
+fn describe(writer: &mut StructsWriter, message: &InboundMessage, local: &TimeZone) {
     let sent_text = message.sent_at.map(|time| with_offset(time, message.sent_offset)).unwrap_or_default();
     let received_offset = local.to_offset(message.received_at).seconds();
-    structure([
-        ("sms_id", Value::string(message.id.to_string())),
-        ("recipient", Value::String(message.recipient)),
-        ("text", Value::String(message.text)),
-        // A message whose service centre gave no valid time still needs one on the wire.
-        ("timestamp", utc(message.sent_at.unwrap_or(message.received_at))),
-        ("created_timestamp", utc(message.received_at)),
-        ("sender", Value::String(message.sender)),
-        ("receiving_modem", Value::string(message.slot.as_str())),
-        ("receiving_network", Value::String(message.network)),
-        ("flash", Value::Boolean(message.flash)),
-        ("timestamp_text", Value::String(sent_text)),
-        ("created_timestamp_text", Value::String(with_offset(message.received_at, received_offset))),
-        ("parts_missing", int(message.parts_missing)),
-        ("undecodable", Value::Boolean(message.undecodable)),
-    ])
+    writer.begin();
+    writer.string("sms_id", &message.id.to_string());
+    writer.string("recipient", &message.recipient);
+    writer.string("text", &message.text);
+    // A message whose service centre gave no valid time still needs one on the wire.
+    writer.date_time("timestamp", utc(message.sent_at.unwrap_or(message.received_at)));
+    writer.date_time("created_timestamp", utc(message.received_at));
+    writer.string("sender", &message.sender);
+    writer.string("receiving_modem", message.slot.as_str());
+    writer.string("receiving_network", &message.network);
+    writer.boolean("flash", message.flash);
+    writer.string("timestamp_text", &sent_text);
+    writer.string("created_timestamp_text", &with_offset(message.received_at, received_offset));
+    writer.int("parts_missing", message.parts_missing.into());
+    writer.boolean("undecodable", message.undecodable);
+    writer.end();
 }
 
-fn utc(time: Timestamp) -> Value {
-    Value::DateTime(Offset::UTC.to_datetime(time))
+fn utc(time: Timestamp) -> DateTime {
+    Offset::UTC.to_datetime(time)
 }
 
 /// RFC 3339, to the second.
@@ -159,7 +171,17 @@ fn with_offset(time: Timestamp, seconds: i32) -> String {
 mod tests {
     use uuid::Uuid;
 
-    use super::{super::super::wire::write_response, *};
+    use super::{
+        super::super::wire::{Limits, parse_response, write_response},
+        *,
+    };
+
+    fn members(message: InboundMessage) -> Value {
+        let document = answer(&[Arc::new(message)]);
+        let value = parse_response(document.as_bytes(), Limits::RESPONSE).unwrap().unwrap();
+        assert_eq!(document, write_response(&value), "it is laid out as any other answer");
+        value.as_array().unwrap()[0].clone()
+    }
 
     #[test]
     fn members_of_a_message() {
@@ -181,21 +203,52 @@ mod tests {
             origin: crate::model::MessageOrigin::Sms,
         };
         let without_time = InboundMessage { sent_at: None, ..message.clone() };
-        let value = describe(message, &TimeZone::UTC);
+        let local = with_offset(message.received_at, TimeZone::system().to_offset(message.received_at).seconds());
+        let value = members(message);
+        let names: Vec<&str> = value.as_struct().unwrap().iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names.join(" "), NAMES);
         for (name, xml) in [
             ("sms_id", "<string>00000000-0000-0000-0000-000000000001</string>"),
+            ("recipient", "<string>+491760000000</string>"),
             ("text", "<string>code 1</string>"),
             ("timestamp", "<dateTime.iso8601>20261120T22:19:05</dateTime.iso8601>"),
-            ("timestamp_text", "<string>2026-11-20T23:19:05+01:00</string>"),
-            ("created_timestamp_text", "<string>2026-11-20T22:19:07+00:00</string>"),
+            ("created_timestamp", "<dateTime.iso8601>20261120T22:19:07</dateTime.iso8601>"),
+            ("sender", "<string>Bank</string>"),
+            ("receiving_modem", "<string>00</string>"),
+            ("receiving_network", "<string>Vodafone.de</string>"),
             ("flash", "<boolean>1</boolean>"),
+            ("timestamp_text", "<string>2026-11-20T23:19:05+01:00</string>"),
+            ("created_timestamp_text", &format!("<string>{local}</string>")),
             ("parts_missing", "<int>2</int>"),
+            ("undecodable", "<boolean>0</boolean>"),
         ] {
             let written = write_response(value.member(name).unwrap());
             assert!(written.contains(xml), "{name}: {written}");
         }
-        let value = describe(without_time, &TimeZone::UTC);
+        let value = members(without_time);
         assert_eq!(value.member("timestamp"), value.member("created_timestamp"));
         assert_eq!(value.member("timestamp_text"), Some(&Value::string("")));
     }
+
+    #[test]
+    fn times_with_an_offset() {
+        let time: Timestamp = "2026-11-20T22:19:07.5Z".parse().unwrap();
+        for (seconds, text) in [
+            (0, "2026-11-20T22:19:07+00:00"),
+            (3600, "2026-11-20T23:19:07+01:00"),
+            (-12_600, "2026-11-20T18:49:07-03:30"),
+            (49_500, "2026-11-21T12:04:07+13:45"),
+        ] {
+            assert_eq!(with_offset(time, seconds), text);
+        }
+    }
+
+    #[test]
+    fn no_messages() {
+        assert_eq!(answer(&[]), write_response(&Value::Array(Vec::new())));
+    }
+
+    /// The members, in their order.
+    const NAMES: &str = "sms_id recipient text timestamp created_timestamp sender receiving_modem receiving_network flash \
+                         timestamp_text created_timestamp_text parts_missing undecodable";
 }

@@ -11,19 +11,19 @@ mod outbox;
 mod rescue;
 mod ussd;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    auth::{Authenticator, Refusal},
+    auth::{Authenticator, Opened, Refusal},
     connection::Connection,
     fault,
     repost::Reposts,
     value::Arguments,
-    wire::{Call, Fault, Value},
+    wire::{Call, Fault, Value, write_response},
 };
 use crate::{
     config::{Config, Slot},
@@ -75,6 +75,26 @@ struct Context<'a> {
     reposts: &'a Reposts,
 }
 
+/// What a method answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// This.
+    Value(Value),
+    /// What this `methodResponse` says: an inbox is large, and asked for often.
+    Document(String),
+}
+
+impl Answer {
+    /// As it goes over the wire.
+    #[must_use]
+    pub fn into_document(self) -> String {
+        match self {
+            Self::Value(value) => write_response(&value),
+            Self::Document(document) => document,
+        }
+    }
+}
+
 /// Who calls, and for how long an answer is worth waiting for.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -104,19 +124,19 @@ impl Methods {
     ///
     /// # Errors
     /// The fault to answer with.
-    pub async fn call(&self, caller: &Caller, call: Call) -> Result<Value, Fault> {
+    pub async fn call(&self, caller: &Caller, call: Call) -> Result<Answer, Fault> {
         let Shared { backends, auth, reposts } = match &self.answers {
             Answers::Gateway(shared) => &**shared,
-            Answers::Rescue(reason) => return rescue::call(reason, call),
+            Answers::Rescue(reason) => return rescue::call(reason, call).map(Answer::Value),
         };
         let config = Arc::clone(&backends.config.borrow());
         let context = &Context { config, backends, auth, reposts };
         let params = call.params;
-        match call.method.as_str() {
+        let value = match call.method.as_str() {
             "get_delivery_status" => outbox::delivery_status(context, caller, params).await,
             "get_health_state" => monitor::health_state(context, caller, params).await,
             "get_message" => outbox::message(context, caller, params).await,
-            "get_sms" => inbox::messages(context, caller, params).await,
+            "get_sms" => return inbox::messages(context, caller, params).await.map(Answer::Document),
             "get_stats" => monitor::stats(context, caller, params).await,
             "ping" => Arguments::new(params, 0, 0).map(|_| Value::string("OK")),
             "send_sms" => outbox::send(context, caller, params).await,
@@ -127,20 +147,16 @@ impl Methods {
             "ussd_answer" => ussd::answer(context, caller, params).await,
             "ussd_close" => ussd::close(context, caller, params).await,
             "ussd_open" => ussd::open(context, caller, params).await,
-            "wait_sms" => inbox::wait(context, caller, params).await,
+            "wait_sms" => return inbox::wait(context, caller, params).await.map(Answer::Document),
             unknown => Err(fault::no_such_method(unknown)),
-        }
+        };
+        value.map(Answer::Value)
     }
 }
 
 impl Context<'_> {
     /// Which of `hashes` the token opens.
-    async fn opened(
-        &self,
-        caller: &Caller,
-        token: &SecretString,
-        hashes: BTreeSet<String>,
-    ) -> Result<BTreeSet<String>, Fault> {
+    async fn opened(&self, caller: &Caller, token: &SecretString, hashes: &[&str]) -> Result<Opened, Fault> {
         let opened = self.auth.opened(caller.connection.peer(), token, hashes).await;
         opened.map_err(|refusal| match refusal {
             Refusal::Invalid => fault::invalid_token(),
@@ -151,7 +167,8 @@ impl Context<'_> {
 
     /// Lets the call go on if the token opens any of `hashes`.
     async fn authorise(&self, caller: &Caller, token: &SecretString, hashes: &[String]) -> Result<(), Fault> {
-        self.opened(caller, token, hashes.iter().cloned().collect()).await.map(drop)
+        let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
+        self.opened(caller, token, &hashes).await.map(drop)
     }
 
     /// The slot with this number.

@@ -1,9 +1,6 @@
 //! Outgoing messages: accepting one, and telling what became of it.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -120,10 +117,10 @@ async fn look_up(context: &Context<'_>, id: &str) -> Result<Option<OutgoingMessa
 /// Lets the call go on if the token may send, and says which policy it follows and by which hash it is known.
 async fn policy(context: &Context<'_>, caller: &Caller, token: &SecretString) -> Result<(ResendPolicy, String), Fault> {
     let Api { token_send_sms, once_tokens, alarm_tokens, resend_policy, .. } = &context.config.gateway.api;
-    let hashes: BTreeSet<String> = [token_send_sms, once_tokens, alarm_tokens].into_iter().flatten().cloned().collect();
-    let opened = context.opened(caller, token, hashes).await?;
-    let any_of = |hashes: &[String]| hashes.iter().any(|hash| opened.contains(hash));
-    let known_by = token_send_sms.iter().find(|hash| opened.contains(*hash)).ok_or_else(fault::invalid_token)?;
+    let hashes = [token_send_sms, once_tokens, alarm_tokens].into_iter().flatten();
+    let opened = context.opened(caller, token, &hashes.map(String::as_str).collect::<Vec<_>>()).await?;
+    let any_of = |hashes: &[String]| hashes.iter().any(|hash| opened.by(hash));
+    let known_by = token_send_sms.iter().find(|hash| opened.by(hash)).ok_or_else(fault::invalid_token)?;
     let policy = if any_of(once_tokens) {
         ResendPolicy::Once
     } else if any_of(alarm_tokens) {

@@ -1,19 +1,20 @@
 //! One deadline per connection, moved by what happens on it.
 //!
 //! hyper has one time-out for header and idle time together and none for an answer the peer does not read, so the
-//! connection's task watches this clock instead.
+//! connection's task watches this clock instead. A call moves the deadline three times, nearly always to where the timer
+//! need not follow: it is looked at again when it runs out, and woken only for a deadline before that.
 
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::watch,
+    sync::Notify,
     time::Instant,
 };
 
@@ -33,24 +34,53 @@ enum Phase {
 #[derive(Clone)]
 pub(super) struct Deadline {
     limits: Limits,
-    state: Arc<watch::Sender<(Phase, Instant)>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    sooner: Notify,
+}
+
+struct State {
+    phase: Phase,
+    until: Instant,
+    /// When the timer runs out.
+    timer: Instant,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Deadline {
     /// Starts with the first request's header.
     pub(super) fn new(limits: Limits) -> Self {
-        let (state, _) = watch::channel((Phase::Header, Instant::now() + limits.header));
-        Self { limits, state: Arc::new(state) }
+        let until = Instant::now() + limits.header;
+        let state = Mutex::new(State { phase: Phase::Header, until, timer: until });
+        Self { limits, shared: Arc::new(Shared { state, sooner: Notify::new() }) }
     }
 
     /// Returns when the deadline has passed.
     pub(super) async fn passed(&self) {
-        let mut state = self.state.subscribe();
         loop {
-            let (_, until) = *state.borrow_and_update();
+            let now = Instant::now();
+            let timer = {
+                let mut state = self.shared.state();
+                // Where it was set to run out sooner, the call that asked for it may be over by now: it runs out once.
+                if state.timer <= now {
+                    state.timer = state.until;
+                }
+                state.timer
+            };
+            if timer <= now {
+                return;
+            }
             tokio::select! {
-                () = tokio::time::sleep_until(until) => return,
-                changed = state.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep_until(timer) => {}
+                () = self.shared.sooner.notified() => {}
             }
         }
     }
@@ -62,13 +92,19 @@ impl Deadline {
     }
 
     fn octets_read(&self) {
-        if self.state.borrow().0 == Phase::Idle {
+        if self.shared.state().phase == Phase::Idle {
             self.enter(Phase::Header, self.limits.header);
         }
     }
 
     fn enter(&self, phase: Phase, time: Duration) {
-        self.state.send_replace((phase, Instant::now() + time));
+        let until = Instant::now() + time;
+        let mut state = self.shared.state();
+        (state.phase, state.until) = (phase, until);
+        if until < state.timer {
+            state.timer = until;
+            self.shared.sooner.notify_one();
+        }
     }
 }
 
@@ -163,5 +199,29 @@ mod tests {
         deadline.octets_read();
         watcher.await.unwrap();
         assert_eq!(start.elapsed(), Duration::from_secs(1) + limits.header);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_one_after_the_other_leave_the_timer_alone() {
+        let limits = Limits::default();
+        let deadline = Deadline::new(limits);
+        let start = Instant::now();
+        let watcher = tokio::spawn({
+            let deadline = deadline.clone();
+            async move { deadline.passed().await }
+        });
+        tokio::task::yield_now().await;
+        let mut timers = std::collections::BTreeSet::new();
+        for _ in 0..200 {
+            deadline.octets_read();
+            timers.insert(deadline.shared.state().timer);
+            drop(deadline.busy());
+            timers.insert(deadline.shared.state().timer);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(timers.len() < 12, "{} times in 20 s", timers.len());
+        deadline.octets_read();
+        watcher.await.unwrap();
+        assert_eq!(start.elapsed(), Duration::from_secs(20) + limits.header, "the last header never came whole");
     }
 }

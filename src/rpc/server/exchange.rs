@@ -20,8 +20,8 @@ use super::{
     super::{
         connection::Connection,
         fault,
-        methods::{Caller, Methods},
-        wire::{self, parse_call, write_fault, write_response},
+        methods::{Answer, Caller, Methods},
+        wire::{self, parse_call, write_fault},
     },
     Limits,
     deadline::{Deadline, Watched},
@@ -59,9 +59,9 @@ pub(super) async fn serve(
     };
 
     let deadline = Deadline::new(limits);
-    let caller = Caller { connection, stopping: stopping.clone() };
+    let caller = Arc::new(Caller { connection, stopping: stopping.clone() });
     let service = service_fn(|request| {
-        let (caller, methods) = (caller.clone(), methods.clone());
+        let (caller, methods) = (Arc::clone(&caller), methods.clone());
         let (deadline, progress) = (deadline.clone(), Arc::clone(&progress));
         async move {
             let _busy = deadline.busy();
@@ -134,10 +134,7 @@ async fn respond(
         Ok(call) => methods.call(caller, call).await,
         Err(error) => Err(fault::unreadable(&error)),
     };
-    let document = match &answer {
-        Ok(value) => write_response(value),
-        Err(fault) => write_fault(fault),
-    };
+    let document = answer.map_or_else(|fault| write_fault(&fault), Answer::into_document);
     with_type(StatusCode::OK, "text/xml; charset=utf-8", document.into())
 }
 

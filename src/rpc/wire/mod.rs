@@ -12,6 +12,7 @@ use jiff::civil::DateTime;
 
 pub(crate) use base64::decode as decode_base64;
 pub use parse::{ParseError, parse_call, parse_response};
+pub(crate) use write::StructsWriter;
 pub use write::{write_call, write_fault, write_response};
 
 /// How much a document may ask for.

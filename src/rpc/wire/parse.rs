@@ -4,6 +4,8 @@
 //! section 4.6, characters outside section 2.2, anything that is not UTF-8. Errors never repeat what was sent: a token
 //! would get into answers and logs.
 
+use std::borrow::Cow;
+
 use jiff::civil::DateTime;
 use quick_xml::{
     Reader,
@@ -98,7 +100,7 @@ pub fn parse_call(document: &[u8], limits: Limits) -> Result<Call, ParseError> {
 pub fn parse_response(document: &[u8], limits: Limits) -> Result<Result<Value, Fault>, ParseError> {
     let mut reader = Elements::new(document, limits)?;
     reader.open("methodResponse")?;
-    let answer = match reader.next_child()?.as_deref() {
+    let answer = match reader.next_child()? {
         Some("params") => {
             reader.open("param")?;
             let value = reader.param()?;
@@ -120,11 +122,42 @@ pub fn parse_response(document: &[u8], limits: Limits) -> Result<Result<Value, F
     Ok(answer)
 }
 
+/// Every element there is.
+const NAMES: [&str; 22] = [
+    "value",
+    "param",
+    "string",
+    "name",
+    "member",
+    "int",
+    "struct",
+    "array",
+    "data",
+    "boolean",
+    "methodCall",
+    "methodName",
+    "params",
+    "i4",
+    "i8",
+    "double",
+    "dateTime.iso8601",
+    "base64",
+    "nil",
+    "ex:nil",
+    "methodResponse",
+    "fault",
+];
+
+/// An element by its name here; one that does not exist has none.
+fn known(name: &str) -> &'static str {
+    NAMES.into_iter().find(|known| *known == name).unwrap_or_default()
+}
+
 /// What comes next inside an element.
-enum Item {
-    Start(String),
+enum Item<'d> {
+    Start(&'static str),
     End,
-    Text(String),
+    Text(Cow<'d, str>),
     EndOfDocument,
 }
 
@@ -155,7 +188,7 @@ impl<'d> Elements<'d> {
         Ok(Self { reader, limits, ascii: document.is_ascii(), started: false, depth: 0, elements: 0 })
     }
 
-    fn next(&mut self) -> Result<Item, ParseError> {
+    fn next(&mut self) -> Result<Item<'d>, ParseError> {
         loop {
             let event = self.reader.read_event().map_err(|_| ParseError::Syntax(self.reader.error_position()))?;
             let first = !std::mem::replace(&mut self.started, true);
@@ -169,15 +202,17 @@ impl<'d> Elements<'d> {
                     if self.elements > self.limits.elements {
                         return Err(ParseError::Limit { limit: self.limits.elements, what: "elements" });
                     }
-                    return Ok(Item::Start(start.name().into_inner().to_owned()));
+                    return Ok(Item::Start(known(start.name().into_inner())));
                 }
                 Event::End(_) => {
                     self.depth = self.depth.saturating_sub(1);
                     return Ok(Item::End);
                 }
-                Event::Text(text) => return Ok(Item::Text(text.xml10_content().into_owned())),
-                Event::CData(text) => return Ok(Item::Text(text.xml10_content().into_owned())),
-                Event::GeneralRef(reference) => return Ok(Item::Text(resolve(&reference)?.to_string())),
+                Event::Text(text) => return Ok(Item::Text(text.xml10_content())),
+                Event::CData(text) => return Ok(Item::Text(text.xml10_content())),
+                Event::GeneralRef(reference) => {
+                    return Ok(Item::Text(Cow::Owned(resolve(&reference)?.to_string())));
+                }
                 Event::Comment(_) => {}
                 Event::Decl(declaration) if first => self.check_encoding(&declaration)?,
                 Event::Decl(_) | Event::PI(_) => return Err(ParseError::Declaration("a processing instruction")),
@@ -199,7 +234,7 @@ impl<'d> Elements<'d> {
     }
 
     /// The next child element, or `None` at the end of the one that is open. Blanks between are skipped.
-    fn next_child(&mut self) -> Result<Option<String>, ParseError> {
+    fn next_child(&mut self) -> Result<Option<&'static str>, ParseError> {
         loop {
             match self.next()? {
                 Item::Start(name) => return Ok(Some(name)),
@@ -212,7 +247,7 @@ impl<'d> Elements<'d> {
     }
 
     fn open(&mut self, name: &'static str) -> Result<(), ParseError> {
-        if self.next_child()?.as_deref() == Some(name) { Ok(()) } else { Err(ParseError::Unexpected(name)) }
+        if self.next_child()? == Some(name) { Ok(()) } else { Err(ParseError::Unexpected(name)) }
     }
 
     fn close(&mut self) -> Result<(), ParseError> {
@@ -247,7 +282,7 @@ impl<'d> Elements<'d> {
                 Item::Text(more) => push(&mut text, &more, self.limits.text)?,
                 Item::End => return Ok(Value::String(text)),
                 Item::Start(element) if is_blank(&text) => {
-                    let value = self.typed(&element)?;
+                    let value = self.typed(element)?;
                     self.close()?;
                     return Ok(value);
                 }

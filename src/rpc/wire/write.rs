@@ -3,9 +3,21 @@
 //! What XML 1.0 (section 2.2) forbids in a document never gets into one: SMS text may hold a form feed or an escape
 //! character, and one such octet would make the whole answer unreadable.
 
+use jiff::civil::DateTime;
+
 use super::{Call, Fault, Number, NumberKind, Value, base64};
 
 const DECLARATION: &str = "<?xml version='1.0'?>\n";
+const RESPONSE: &str = "<methodResponse>\n<params>\n";
+const RESPONSE_END: &str = "</params>\n</methodResponse>\n";
+const PARAM: &str = "<param>\n";
+const PARAM_END: &str = "\n</param>\n";
+const ARRAY: &str = "<array><data>\n";
+const ARRAY_END: &str = "</data></array>";
+const STRUCT: &str = "<struct>\n";
+const STRUCT_END: &str = "</struct>";
+/// Octets around the elements of an array, and some to spare.
+const FRAME_OCTETS: usize = 192;
 
 /// A `methodCall` document.
 #[must_use]
@@ -25,10 +37,73 @@ pub fn write_call(call: &Call) -> String {
 #[must_use]
 pub fn write_response(value: &Value) -> String {
     let mut xml = String::from(DECLARATION);
-    xml.push_str("<methodResponse>\n<params>\n");
+    xml.push_str(RESPONSE);
     push_param(&mut xml, value);
-    xml.push_str("</params>\n</methodResponse>\n");
+    xml.push_str(RESPONSE_END);
     xml
+}
+
+/// Writes the `methodResponse` that [`write_response`] makes of an array of structs, without the values in between.
+pub(crate) struct StructsWriter(String);
+
+impl StructsWriter {
+    /// An array without elements yet, which will take about so many octets.
+    pub(crate) fn new(octets: usize) -> Self {
+        let mut xml = String::with_capacity(octets + FRAME_OCTETS);
+        for part in [DECLARATION, RESPONSE, PARAM, "<value>", ARRAY] {
+            xml.push_str(part);
+        }
+        Self(xml)
+    }
+
+    /// Begins an element.
+    pub(crate) fn begin(&mut self) {
+        self.0.push_str("<value>");
+        self.0.push_str(STRUCT);
+    }
+
+    /// Ends it.
+    pub(crate) fn end(&mut self) {
+        self.0.push_str(STRUCT_END);
+        self.0.push_str("</value>\n");
+    }
+
+    /// A member of the element that is open.
+    pub(crate) fn string(&mut self, name: &str, text: &str) {
+        self.member(name, |xml| push_typed(xml, "string", text));
+    }
+
+    /// A member of the element that is open.
+    pub(crate) fn boolean(&mut self, name: &str, value: bool) {
+        self.member(name, |xml| push_boolean(xml, value));
+    }
+
+    /// A member of the element that is open.
+    pub(crate) fn int(&mut self, name: &str, value: i32) {
+        self.member(name, |xml| push_typed(xml, "int", &value.to_string()));
+    }
+
+    /// A member of the element that is open.
+    pub(crate) fn date_time(&mut self, name: &str, time: DateTime) {
+        self.member(name, |xml| push_date_time(xml, time));
+    }
+
+    /// The whole document.
+    pub(crate) fn finish(self) -> String {
+        let mut xml = self.0;
+        for part in [ARRAY_END, "</value>", PARAM_END, RESPONSE_END] {
+            xml.push_str(part);
+        }
+        xml
+    }
+
+    fn member(&mut self, name: &str, value: impl FnOnce(&mut String)) {
+        push_member(&mut self.0, name, |xml| {
+            xml.push_str("<value>");
+            value(xml);
+            xml.push_str("</value>");
+        });
+    }
 }
 
 /// A `methodResponse` document with a fault.
@@ -43,40 +118,52 @@ pub fn write_fault(fault: &Fault) -> String {
 }
 
 fn push_param(xml: &mut String, value: &Value) {
-    xml.push_str("<param>\n");
+    xml.push_str(PARAM);
     push_value(xml, value);
-    xml.push_str("\n</param>\n");
+    xml.push_str(PARAM_END);
 }
 
 fn push_value(xml: &mut String, value: &Value) {
     xml.push_str("<value>");
     match value {
         Value::Array(elements) => {
-            xml.push_str("<array><data>\n");
+            xml.push_str(ARRAY);
             for element in elements {
                 push_value(xml, element);
                 xml.push('\n');
             }
-            xml.push_str("</data></array>");
+            xml.push_str(ARRAY_END);
         }
         Value::Base64(octets) => push_typed(xml, "base64", &base64::encode(octets)),
-        Value::Boolean(value) => push_typed(xml, "boolean", if *value { "1" } else { "0" }),
-        Value::DateTime(time) => push_typed(xml, "dateTime.iso8601", &time.strftime("%Y%m%dT%H:%M:%S").to_string()),
+        Value::Boolean(value) => push_boolean(xml, *value),
+        Value::DateTime(time) => push_date_time(xml, *time),
         Value::Number(number) => push_typed(xml, element_of(number), number.text()),
         Value::String(text) => push_typed(xml, "string", text),
         Value::Struct(members) => {
-            xml.push_str("<struct>\n");
+            xml.push_str(STRUCT);
             for (name, value) in members {
-                xml.push_str("<member>\n<name>");
-                push_text(xml, name);
-                xml.push_str("</name>\n");
-                push_value(xml, value);
-                xml.push_str("\n</member>\n");
+                push_member(xml, name, |xml| push_value(xml, value));
             }
-            xml.push_str("</struct>");
+            xml.push_str(STRUCT_END);
         }
     }
     xml.push_str("</value>");
+}
+
+fn push_member(xml: &mut String, name: &str, value: impl FnOnce(&mut String)) {
+    xml.push_str("<member>\n<name>");
+    push_text(xml, name);
+    xml.push_str("</name>\n");
+    value(xml);
+    xml.push_str("\n</member>\n");
+}
+
+fn push_boolean(xml: &mut String, value: bool) {
+    push_typed(xml, "boolean", if value { "1" } else { "0" });
+}
+
+fn push_date_time(xml: &mut String, time: DateTime) {
+    push_typed(xml, "dateTime.iso8601", &time.strftime("%Y%m%dT%H:%M:%S").to_string());
 }
 
 /// Integers wider than 32 bits are no XML-RPC; clients read them as doubles.
@@ -98,17 +185,33 @@ fn push_typed(xml: &mut String, element: &str, text: &str) {
 }
 
 fn push_text(xml: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => xml.push_str("&amp;"),
-            '<' => xml.push_str("&lt;"),
-            '>' => xml.push_str("&gt;"),
-            // Raw, a parser would turn it into a line feed (XML 1.0 section 2.11).
-            '\r' => xml.push_str("&#13;"),
-            '\t' | '\n' => xml.push(c),
-            '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => {}
-            c => xml.push(c),
-        }
+    let mut rest = text;
+    while !rest.is_empty() {
+        // Nearly all text is plain and goes over as it is; what ends a run of it is looked at by itself.
+        let plain = rest.bytes().position(|octet| !is_plain(octet)).unwrap_or(rest.len());
+        let (run, others) = rest.split_at(plain);
+        xml.push_str(run);
+        let mut others = others.chars();
+        others.next().into_iter().for_each(|c| push_character(xml, c));
+        rest = others.as_str();
+    }
+}
+
+/// ASCII that stands for itself.
+const fn is_plain(octet: u8) -> bool {
+    matches!(octet, b' '..=b'~' | b'\t' | b'\n') && !matches!(octet, b'&' | b'<' | b'>')
+}
+
+fn push_character(xml: &mut String, c: char) {
+    match c {
+        '&' => xml.push_str("&amp;"),
+        '<' => xml.push_str("&lt;"),
+        '>' => xml.push_str("&gt;"),
+        // Raw, a parser would turn it into a line feed (XML 1.0 section 2.11).
+        '\r' => xml.push_str("&#13;"),
+        '\t' | '\n' => xml.push(c),
+        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => {}
+        c => xml.push(c),
     }
 }
 

@@ -238,6 +238,37 @@ async fn the_inbox_selects_by_slot_window_and_predecessor() {
     assert!(select(&["x"], RunTime(0), None, 9).await.is_empty());
 }
 
+/// Asked often enough to be answered from memory.
+#[tokio::test]
+async fn the_inbox_of_late_is_always_the_inbox() {
+    let bench = Bench::with(Options { mail: false, retention: DAY, queue_limit: 10_000 });
+    let mut first = None;
+    for step in 0..9 {
+        match step {
+            0 | 3 | 6 => drop(bench.receive(whole(step + 1, &format!("M{step}"))).await),
+            1 | 4 => bench.clock.pass(HOUR),
+            2 => drop(bench.receive(part(step + 1, "P1", 2, 1)).await),
+            5 => drop(bench.receive(part(step + 1, "P2", 2, 2)).await),
+            7 => bench.clock.pass(2 * DAY),
+            _ => assert!(bench.store.retain().await.is_ok()),
+        }
+        let now = bench.store.now();
+        for since in [RunTime(0), now.before(HOUR), now.before(2 * HOUR), now] {
+            for after in [None, first, Some(new_message_id())] {
+                let query = InboxQuery { slots: vec![slot()], since, after, limit: 100 };
+                let inbox = bench.store.inbox(query.clone()).await.unwrap();
+                for _ in 0..3 {
+                    let recent = bench.store.recent_inbox(query.clone()).await.unwrap();
+                    let recent: Vec<InboundMessage> = recent.iter().map(|message| (**message).clone()).collect();
+                    assert_eq!(recent, inbox, "step {step}, since {since:?}");
+                }
+                first = first.or(inbox.first().map(|message| message.id));
+            }
+        }
+    }
+    assert!(first.is_some() && bench.visible().await.is_empty(), "there were texts, and their time is over");
+}
+
 #[tokio::test]
 async fn mail_is_spooled_with_the_message_and_ends_sent_or_dead() {
     let bench = Bench::new();
