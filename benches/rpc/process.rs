@@ -12,7 +12,8 @@ use nix::{
 pub fn pin(core: usize) {
     let mut cores = CpuSet::new();
     cores.set(core).unwrap();
-    sched_setaffinity(Pid::from_raw(0), &cores).expect("a core of its own for clients, and one for the daemon");
+    // Clients and the daemon have a core each.
+    sched_setaffinity(Pid::from_raw(0), &cores).unwrap();
 }
 
 /// User and system time of a process so far.

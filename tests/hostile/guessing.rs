@@ -8,7 +8,7 @@ use std::{
 use smsgate::{
     emulator::Dice,
     rpc::{
-        Caller, Connection, Lifeline,
+        Answer, Caller, Connection, Lifeline,
         wire::{Call, Fault, Value},
     },
 };
@@ -30,7 +30,7 @@ async fn gateway() -> Gateway {
     gateway
 }
 
-async fn call(gateway: &Gateway, address: u32, token: &str) -> Result<Value, Fault> {
+async fn call(gateway: &Gateway, address: u32, token: &str) -> Result<Answer, Fault> {
     let (caller, _lives) = caller(gateway, address);
     gateway.methods.call(&caller, get_stats(token)).await
 }

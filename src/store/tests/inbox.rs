@@ -245,10 +245,16 @@ async fn the_inbox_of_late_is_always_the_inbox() {
     let mut first = None;
     for step in 0..9 {
         match step {
-            0 | 3 | 6 => drop(bench.receive(whole(step + 1, &format!("M{step}"))).await),
+            0 | 3 | 6 => {
+                bench.receive(whole(step + 1, &format!("M{step}"))).await;
+            }
             1 | 4 => bench.clock.pass(HOUR),
-            2 => drop(bench.receive(part(step + 1, "P1", 2, 1)).await),
-            5 => drop(bench.receive(part(step + 1, "P2", 2, 2)).await),
+            2 => {
+                bench.receive(part(step + 1, "P1", 2, 1)).await;
+            }
+            5 => {
+                bench.receive(part(step + 1, "P2", 2, 2)).await;
+            }
             7 => bench.clock.pass(2 * DAY),
             _ => assert!(bench.store.retain().await.is_ok()),
         }
