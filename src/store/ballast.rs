@@ -4,7 +4,7 @@
 use std::{
     ffi::OsString,
     fs::{self, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Read as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -37,7 +37,8 @@ pub(super) fn release(database: &Path) -> bool {
 
 fn write(path: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(&vec![0; OCTETS])?;
+    // In pieces: once a large one was given back, the allocator would keep as much for good.
+    io::copy(&mut io::repeat(0).take(OCTETS as u64), &mut file)?;
     file.sync_all()
 }
 

@@ -216,6 +216,8 @@ impl Session<'_> {
         for (index, begun) in under_way {
             results.push((index, begun.answer().await));
         }
+        // A refusal has the last word: what stays on the SIM is to be looked at again soon.
+        results.sort_by_key(|(_, result)| result.is_err());
         let mut saved = Vec::with_capacity(results.len());
         for (index, result) in results {
             saved.extend(self.saved(result).await.map(|key| (index, key)));
