@@ -59,8 +59,9 @@ const PERIOD: Duration = Duration::from_secs(10);
 const BEFORE: Duration = Duration::from_secs(30);
 /// How many times the configuration is read before anything is measured.
 const RELOADS: usize = 10;
-/// How long everything may take to come to rest: a modem that was given up is looked at again after a while.
-const REST: Duration = Duration::from_secs(20 * 60);
+/// How long everything may take to come to rest: a modem that was given up is looked at again when a rung of its ladder may
+/// be tried again, within the hour.
+const REST: Duration = Duration::from_secs(65 * 60);
 /// How long connections and threads that nobody needs any more may stay.
 const LINGER: Duration = Duration::from_secs(150);
 /// How many faults are shown.
